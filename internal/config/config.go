@@ -1,0 +1,183 @@
+// Package config holds the one typed description of the platform: platform.yaml, strictly decoded and validated, and
+// the request of one synthesis (branch, image, lease), read from the CDK context. Nothing else in Slipway reads
+// configuration.
+package config
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Config is a validated platform.yaml with every default filled in.
+type Config struct {
+	// Platform prefixes every stack and physical name. 2–16 characters, [a-z][a-z0-9-]*; default "slipway".
+	Platform string `yaml:"platform"`
+	// Region is the AWS Region of every stack.
+	Region string `yaml:"region"`
+	// Zones are the three Availability Zones of the Region that every VPC spans; default <region>a, b, c.
+	Zones []string `yaml:"zones"`
+	// Domain is the DNS name of the root hosted zone.
+	Domain string `yaml:"domain"`
+	// Accounts maps a name to a 12-digit AWS account ID. Several names may share one ID.
+	Accounts map[string]string `yaml:"accounts"`
+	// Registry describes the image repository, which all stages share.
+	Registry Registry `yaml:"registry"`
+	// DNS says which account holds the root zone.
+	DNS DNS `yaml:"dns"`
+	// Notifications are the e-mail addresses subscribed to the operations topics.
+	Notifications []string `yaml:"notifications"`
+	// Stages in deployment order.
+	Stages []Stage `yaml:"stages"`
+	// QA governs the QA environments.
+	QA QA `yaml:"qa"`
+
+	// LambdaArchitecture is "arm64", or the host's ("arm64" or "x86_64") in the local profile. Not read from the file.
+	LambdaArchitecture string `yaml:"-"`
+	// Local is true in the local profile. Not read from the file.
+	Local bool `yaml:"-"`
+}
+
+// Registry is the ECR repository.
+type Registry struct {
+	// Account is a key of Config.Accounts.
+	Account string `yaml:"account"`
+	// Repository is the ECR repository name; default simple-flask-app.
+	Repository string `yaml:"repository"`
+	// KeepImages is how many tagged images the lifecycle policy keeps; default 200.
+	KeepImages int `yaml:"keepImages"`
+	// UntaggedDays is when untagged images expire; default 7.
+	UntaggedDays int `yaml:"untaggedDays"`
+}
+
+// DNS is the root hosted zone. Stages in other accounts get a delegated zone <stage>.<domain> of their own.
+type DNS struct {
+	// Account is a key of Config.Accounts.
+	Account string `yaml:"account"`
+}
+
+// Stage is one environment: its network, data, cluster and service.
+type Stage struct {
+	// Name is 2–8 characters, [a-z][a-z0-9]*.
+	Name string `yaml:"name"`
+	// Account is a key of Config.Accounts.
+	Account string `yaml:"account"`
+	// Production names this stage's service app.<domain> (others app.<stage>.<domain>). At most one stage.
+	Production bool `yaml:"production"`
+	// Retain keeps data, keys, logs and images when a stack is deleted, and protects stacks and database from deletion.
+	Retain bool `yaml:"retain"`
+
+	Network   Network   `yaml:"network"`
+	Artifacts Artifacts `yaml:"artifacts"`
+	Database  Database  `yaml:"database"`
+	Service   Service   `yaml:"service"`
+	// LogDays is the retention of the stage's log groups, a value that CloudWatch Logs knows; default 30.
+	LogDays int `yaml:"logDays"`
+}
+
+// NATMode is how private subnets reach the internet.
+type NATMode string
+
+// The NAT modes, cheapest last.
+const (
+	NATPerZone  NATMode = "per-zone" // a NAT gateway in each zone
+	NATOne      NATMode = "one"      // one NAT gateway
+	NATInstance NATMode = "instance" // one small EC2 instance
+)
+
+// Network is a stage's VPC.
+type Network struct {
+	// CIDR is the VPC's range, /16 to /24; ranges of two stages never overlap.
+	CIDR netip.Prefix `yaml:"cidr"`
+	// PrivateSubnets, one per zone; default: the first three /20 blocks (for a /16) of the range.
+	PrivateSubnets []netip.Prefix `yaml:"privateSubnets"`
+	// PublicSubnets, one per zone; default: the next three blocks.
+	PublicSubnets []netip.Prefix `yaml:"publicSubnets"`
+	// NAT is the NAT mode; default one.
+	NAT NATMode `yaml:"nat"`
+	// InterfaceEndpoints is a subset of ecr, logs, secretsmanager. S3's gateway endpoint is always there; default none.
+	InterfaceEndpoints []string `yaml:"interfaceEndpoints"`
+}
+
+// Artifacts is the artifacts bucket.
+type Artifacts struct {
+	// InfrequentAfterDays moves objects to S3 Standard-IA; at least 30 (S3's minimum); default 30.
+	InfrequentAfterDays int `yaml:"infrequentAfterDays"`
+	// ArchiveAfterDays moves objects to Glacier Instant Retrieval; at least 30 days later; default 90.
+	ArchiveAfterDays int `yaml:"archiveAfterDays"`
+	// NoncurrentDays expires replaced and deleted versions; default 90.
+	NoncurrentDays int `yaml:"noncurrentDays"`
+	// ReplicaBucketARN and ReplicaKeyARN name an existing versioned bucket in another Region, and the KMS key there; both or neither.
+	ReplicaBucketARN string `yaml:"replicaBucketArn"`
+	ReplicaKeyARN    string `yaml:"replicaKeyArn"`
+}
+
+// Database is a stage's RDS for PostgreSQL instance.
+type Database struct {
+	// EngineMajor is the PostgreSQL major version, the only part that is pinned; default "17".
+	EngineMajor string `yaml:"engineMajor"`
+	// InstanceClass without the "db." prefix; default t4g.micro.
+	InstanceClass string `yaml:"instanceClass"`
+	// StorageGiB is 20–65536; default 20. MaxStorageGiB lets RDS grow it; default 100.
+	StorageGiB    int `yaml:"storageGiB"`
+	MaxStorageGiB int `yaml:"maxStorageGiB"`
+	// MultiAZ keeps a standby in another zone.
+	MultiAZ bool `yaml:"multiAz"`
+	// BackupDays is 1–35 (RDS's maximum), at least 30 in production; default 7, in production 35.
+	BackupDays int `yaml:"backupDays"`
+	// ReadReplica adds one.
+	ReadReplica bool `yaml:"readReplica"`
+	// RotationDays is how often the master password is rotated, 1–1000; default 30.
+	RotationDays int `yaml:"rotationDays"`
+}
+
+// Service is the Fargate service of a stage, and the size of QA environments in the QA stage.
+type Service struct {
+	// CPU units and MemoryMiB form a pair that Fargate offers; default 512 and 1024.
+	CPU       int `yaml:"cpu"`
+	MemoryMiB int `yaml:"memoryMiB"`
+	// MinTasks and MaxTasks bound autoscaling; default 1 and 4, in production 2 and 8.
+	MinTasks int `yaml:"minTasks"`
+	MaxTasks int `yaml:"maxTasks"`
+	// TargetCPUPercent is what autoscaling aims for, 10–90; default 60.
+	TargetCPUPercent int `yaml:"targetCpuPercent"`
+}
+
+// QA governs the QA environments and their cleanup.
+type QA struct {
+	// Stage is the name of the stage that hosts the environments; default qa.
+	Stage string `yaml:"stage"`
+	// DefaultTTL and MaxTTL bound a lease; MaxLifetime counts from the service's creation and no renewal passes it.
+	// Defaults 48h, 168h and 720h.
+	DefaultTTL  Duration `yaml:"defaultTtl"`
+	MaxTTL      Duration `yaml:"maxTtl"`
+	MaxLifetime Duration `yaml:"maxLifetime"`
+	// Grace is the age after which a stack without a service (a failed creation) is removed; default 2h.
+	Grace Duration `yaml:"grace"`
+	// Schedule is an EventBridge rate or cron expression; default rate(15 minutes).
+	Schedule string `yaml:"schedule"`
+	// DryRun reports what cleanup would delete and deletes nothing; default false.
+	DryRun bool `yaml:"dryRun"`
+	// Spot runs the environments on Fargate Spot; default true.
+	Spot *bool `yaml:"spot"`
+}
+
+// Duration is a time.Duration written in Go's notation, such as 48h or 90m.
+type Duration time.Duration
+
+// Request is what one synthesis was asked for through the CDK context.
+type Request struct {
+	// ImageTag is the tag or digest (sha256:…) to deploy; empty keeps what runs.
+	ImageTag string
+	// Environment is the QA environment to synthesize; nil without -c branch.
+	Environment *Environment
+}
+
+// Environment is one QA environment's lease.
+type Environment struct {
+	// Slug is contract.Slug(Branch).
+	Slug   string
+	Branch string
+	Owner  string
+	// Expires is the end of the lease, in UTC, whole seconds.
+	Expires time.Time
+}

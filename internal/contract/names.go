@@ -1,0 +1,140 @@
+package contract
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// Parts of a stage, each a stack of its own: <platform>-<stage>-<part>.
+const (
+	PartNetwork = "network"
+	PartData    = "data"
+	PartCluster = "cluster"
+	PartService = "service"
+)
+
+// Stacks that the whole platform shares, without their prefix: <platform>-<name>.
+const (
+	StackRegistry    = "registry"
+	StackDNS         = "dns"
+	StackQALifecycle = "qa-lifecycle"
+)
+
+const environmentInfix = "-qa-env-"
+
+// PlatformStack names a stack that all stages share, such as slipway-registry.
+func PlatformStack(platform, name string) string { return platform + "-" + name }
+
+// StageStack names a part of a stage, such as slipway-prod-network.
+func StageStack(platform, stage, part string) string { return platform + "-" + stage + "-" + part }
+
+// QAEnvironmentStack names the stack of the QA environment slug.
+func QAEnvironmentStack(platform, slug string) string { return platform + environmentInfix + slug }
+
+// SlugFromStack is the inverse of QAEnvironmentStack. It is exact: any name that QAEnvironmentStack can't have made for
+// this platform and a slug gives false.
+func SlugFromStack(platform, stack string) (slug string, ok bool) {
+	slug, ok = strings.CutPrefix(stack, platform+environmentInfix)
+	if !ok || !IsSlug(slug) {
+		return "", false
+	}
+	return slug, true
+}
+
+// TaskFamily is the task definition family of a QA environment.
+func TaskFamily(platform, slug string) string { return platform + environmentInfix + slug }
+
+// StageTaskFamily is the task definition family of a stage's service.
+func StageTaskFamily(platform, stage string) string { return platform + "-" + stage + "-app" }
+
+// ClusterName is the ECS cluster of a stage.
+func ClusterName(stage string) string { return stage + "-cluster" }
+
+// LogGroupNameOfStage is the log group of a stage's service.
+func LogGroupNameOfStage(platform, stage string) string { return "/" + platform + "/" + stage + "/app" }
+
+// LogGroupNameOfEnvironment is the log group of a QA environment. A slug ends with a hash, so it is never "app".
+func LogGroupNameOfEnvironment(platform, slug string) string { return "/" + platform + "/qa/" + slug }
+
+// QADomain is the domain under which the QA environments live; the shared certificate covers *.<QADomain>.
+func QADomain(domain string) string { return "qa." + domain }
+
+// HostName is where a QA environment answers.
+func HostName(slug, domain string) string { return slug + "." + QADomain(domain) }
+
+// AppHost is where a stage's service answers: app.<domain> in production, app.<stage>.<domain> elsewhere.
+func AppHost(stage string, production bool, domain string) string {
+	if production {
+		return "app." + domain
+	}
+	return "app." + stage + "." + domain
+}
+
+// Colour is one side of a blue/green pair.
+type Colour string
+
+// The two sides.
+const (
+	Blue  Colour = "blue"
+	Green Colour = "green"
+)
+
+const maxTargetGroupName = 32 // Elastic Load Balancing's limit
+
+// TargetGroupName is at most 32 characters, letters, digits and hyphens, with no hyphen at either end. A slug or a
+// stage's name stays whole. Anything longer or outside that alphabet is cut in the middle and told apart by a hash; the
+// colour always stays, so blue and green differ.
+func TargetGroupName(name string, colour Colour) string {
+	room := maxTargetGroupName - len("-") - len(Green) // the same for both colours
+	if len(name) > room || !labelPattern.MatchString(name) {
+		name = readable(name, room-len("-")-slugHash) + "-" + hash(name)
+	}
+	return name + "-" + string(colour)
+}
+
+var labelPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
+
+// Listener rule priorities of QA environments. Those below belong to rules that people make by hand.
+const (
+	MinRulePriority = 1000
+	MaxRulePriority = 49999
+)
+
+// RulePriority is the priority that a QA environment's listener rule asks for: the same each time, so that an update
+// never moves the rule. Two environments may ask for the same one, and the second one's deployment then fails with
+// PriorityInUse. With n environments the chance is about n(n-1)/98000: 0.1 % for 10, 2.5 % for 50, 10 % for 100, which
+// is also the quota of rules for one load balancer.
+func RulePriority(slug string) int {
+	sum := sha256.Sum256([]byte("listener-rule:" + slug))
+	return MinRulePriority + int(binary.BigEndian.Uint64(sum[:8])%(MaxRulePriority-MinRulePriority+1))
+}
+
+const maxIdentifier = 63 // PostgreSQL cuts longer identifiers without a word
+
+var databasePattern = regexp.MustCompile(`^[a-z][a-z0-9_-]*$`)
+
+// DatabaseName is the name of a QA environment's database or schema: the slug itself. It may hold hyphens, so SQL must
+// quote it; it never holds a quote. Creation and removal both call this, so that neither touches a name which belongs
+// to PostgreSQL or RDS.
+func DatabaseName(slug string) (string, error) {
+	reason := ""
+	switch {
+	case len(slug) > maxIdentifier:
+		reason = fmt.Sprintf("is %d bytes long, PostgreSQL cuts names after %d", len(slug), maxIdentifier)
+	case !databasePattern.MatchString(slug):
+		reason = "must begin with a letter and hold only a-z, 0-9, hyphens and underscores"
+	case strings.HasPrefix(slug, "pg_"):
+		reason = "begins with pg_, which PostgreSQL keeps for itself"
+	}
+	switch slug {
+	case "public", "information_schema", "postgres", "template0", "template1", "rdsadmin":
+		reason = "belongs to PostgreSQL or RDS"
+	}
+	if reason != "" {
+		return "", fmt.Errorf("database name %q: %s; use the slug of a QA environment", shortened(slug), reason)
+	}
+	return slug, nil
+}
