@@ -1,0 +1,51 @@
+"""gunicorn's settings for the container. gunicorn reads the names in lower case."""
+
+import os
+import sys
+import tempfile
+
+from slipway_app.settings import Settings, SettingsError
+
+# The application's settings are checked here, before the server starts: a worker that dies of
+# them would bury the faults in a traceback.
+try:
+    _settings = Settings.from_environ(os.environ)
+except SettingsError as error:
+    # 78 is EX_CONFIG in BSD's sysexits.h: the task's exit code already says what kind it was.
+    sys.stderr.write(f"{error}\n")
+    sys.exit(78)
+
+wsgi_app = "slipway_app.wsgi:app"
+# The task's security group decides who may connect.
+bind = "0.0.0.0:8080"
+
+workers = _settings.workers
+worker_class = "gthread"
+threads = _settings.threads
+
+# The load balancer keeps idle connections for 60 seconds (its default). Were the server to close
+# one first, a request already on its way would get a 502.
+keepalive = 75
+
+# ECS kills a task 30 seconds after SIGTERM (stopTimeout's default). Running requests get 25 of
+# them, and the rest is for the end of the processes.
+graceful_timeout = 25
+timeout = 60
+
+# The worker's heartbeat file must be on a writable file system, and memory is better: a slow disk
+# once made healthy workers look dead. The root file system is read-only.
+worker_tmp_dir = (
+    "/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir()  # noqa: S108
+)
+
+# gunicorn's control socket would need a writable home, and nobody may use it in a container.
+control_socket_disable = True
+
+# ProxyFix alone judges forwarded headers (factory.py); two judges could disagree.
+secure_scheme_headers: dict[str, str] = {}
+forwarder_headers = ""
+
+accesslog = "-"
+errorlog = "-"
+loglevel = _settings.log_level
+logger_class = "slipway_app.server_log.JsonLogger"
