@@ -1,0 +1,95 @@
+# Slipway's commands. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+HOST_ARCH := $(if $(filter x86_64 amd64,$(shell uname -m)),x86_64,arm64)
+GOARCH_x86_64 := amd64
+GOARCH_arm64 := arm64
+
+LAMBDAS := $(patsubst lambdas/%/main.go,%,$(wildcard lambdas/*/main.go))
+LAMBDA_BINARIES := $(foreach arch,$(sort arm64 $(HOST_ARCH)),$(LAMBDAS:%=build/lambdas/$(arch)/%/bootstrap))
+LAMBDA_SOURCES := go.mod go.sum $(shell find lambdas internal/contract -name '*.go' -not -name '*_test.go')
+APP_SOURCES := go.mod go.sum app.go $(shell find stacks constructs internal -name '*.go' -not -name '*_test.go')
+
+PYTHON := .venv/bin/python
+# The project's own Node comes first: the CDK CLI and jsii both use it.
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+
+##@ Everyday
+.PHONY: demo
+demo: setup build ## Deploy the whole platform to a local AWS and show it working
+	go run ./local/demo
+
+.PHONY: down
+down: ## Stop the local AWS of `make demo` (its state stays; `make purge` removes it)
+	$(PYTHON) -m local down
+
+.PHONY: purge
+purge: ## Stop the local AWS and remove its state and containers
+	$(PYTHON) -m local down --purge
+
+.PHONY: synth
+synth: setup build ## Write all templates to cdk.out (no credentials, no network)
+	cdk synth --quiet --no-lookups
+	@echo "Templates are in cdk.out."
+
+##@ Proof
+.PHONY: test
+test: setup build ## Everything that proves the project
+	go run ./test/all
+
+.PHONY: fast
+fast: ## Only the pure tests, in seconds
+	go test ./internal/... ./lambdas/...
+
+.PHONY: lint
+lint: setup ## Formatters and linters of Go, Python and templates
+	go -C tools tool golangci-lint --version >/dev/null
+	cd $(CURDIR) && go tool -modfile=tools/go.mod golangci-lint run ./...
+
+.PHONY: golden
+golden: setup build ## Rewrite the golden templates after a change that was meant
+	go test ./test -run TestGolden -update
+
+.PHONY: bench
+bench: setup build ## Measure synthesis, Lambdas and the demo on this machine
+	go run ./test/bench
+
+##@ Parts
+.PHONY: setup
+setup: node_modules/.installed .venv/.installed ## Install the pinned tools into the checkout
+
+.PHONY: build
+build: $(LAMBDA_BINARIES) build/slipway ## Build the Lambdas and the CDK app
+
+build/slipway: $(APP_SOURCES)
+	@mkdir -p $(@D)
+	go build -o $@ .
+
+# $(1) is the architecture as Lambda names it. The same source gives the same bytes, hence the same asset hash.
+define lambda_rule
+build/lambdas/$(1)/%/bootstrap: $(LAMBDA_SOURCES)
+	@mkdir -p $$(@D)
+	CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH_$(1)) go build -trimpath -buildvcs=false -tags lambda.norpc -ldflags "-s -w" -o $$@ ./lambdas/$$*
+	@touch $$@
+endef
+$(foreach arch,$(sort arm64 $(HOST_ARCH)),$(eval $(call lambda_rule,$(arch))))
+
+node_modules/.installed: package.json package-lock.json
+	npm ci --no-audit --no-fund
+	@touch $@
+
+.venv/.installed: local/requirements.txt
+	python3 -m venv .venv
+	$(PYTHON) -m pip install --quiet --require-hashes -r local/requirements.txt
+	@touch $@
+
+.PHONY: clean
+clean: ## Remove everything that was built (not the installed tools)
+	rm -rf build cdk.out
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -1,0 +1,138 @@
+// Package webtask is the Fargate task of the web application: its definition, its two roles and its log group. Stable
+// stages and QA environments run the same task.
+package webtask
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsecr"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsecs"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+
+	"slipway/constructs/loggroup"
+	"slipway/constructs/nag"
+	"slipway/internal/contract"
+)
+
+// StopTimeoutSeconds is what ECS grants between SIGTERM and SIGKILL; gunicorn's graceful time-out stays below it.
+const StopTimeoutSeconds = 30
+
+// Props of a Task.
+type Props struct {
+	// Family of the task definition.
+	Family string
+	// Environment is the stage or the QA environment's slug, APP_ENVIRONMENT in the container.
+	Environment string
+	Region      string
+	// CPU units and MemoryMiB, a pair that Fargate offers.
+	CPU       int
+	MemoryMiB int
+	// ImageURI is the image to run; Repository is what the execution role may pull from.
+	ImageURI   string
+	Repository awsecr.IRepository
+	Logs       loggroup.Props
+	// BucketName and BucketKeyARN are the artifacts bucket and its key. Prefix, such as qa/x/, narrows the task to keys that
+	// begin with it; empty gives the whole bucket.
+	BucketName   string
+	BucketKeyARN string
+	Prefix       string
+}
+
+// Task is the task definition.
+type Task struct {
+	constructs.Construct
+	definition awsecs.FargateTaskDefinition
+}
+
+// New creates the task definition, its roles and its log group.
+func New(scope constructs.Construct, id string, props Props) *Task {
+	this := constructs.NewConstruct(scope, jsii.String(id))
+	logs := loggroup.New(this, "Logs", props.Logs)
+
+	assumedByTasks := func() awsiam.IPrincipal {
+		return awsiam.NewServicePrincipal(jsii.String("ecs-tasks.amazonaws.com"), nil)
+	}
+	execution := awsiam.NewRole(this, jsii.String("ExecutionRole"), &awsiam.RoleProps{
+		AssumedBy:   assumedByTasks(),
+		Description: jsii.String("Lets ECS pull the image and write logs of " + props.Family),
+	})
+	task := awsiam.NewRole(this, jsii.String("TaskRole"), &awsiam.RoleProps{
+		AssumedBy:   assumedByTasks(),
+		Description: jsii.String("What the application in " + props.Family + " may do"),
+	})
+
+	definition := awsecs.NewFargateTaskDefinition(this, jsii.String("Definition"), &awsecs.FargateTaskDefinitionProps{
+		Family:         jsii.String(props.Family),
+		Cpu:            jsii.Number(props.CPU),
+		MemoryLimitMiB: jsii.Number(props.MemoryMiB),
+		ExecutionRole:  execution,
+		TaskRole:       task,
+		RuntimePlatform: &awsecs.RuntimePlatform{
+			CpuArchitecture:       awsecs.CpuArchitecture_X86_64(), // what the usual build machines produce
+			OperatingSystemFamily: awsecs.OperatingSystemFamily_LINUX(),
+		},
+		// The root is read-only; gunicorn and uploads need one place to write. The image declares /tmp as a volume, which
+		// gives Fargate's empty bind mount the image's permissions.
+		Volumes: &[]*awsecs.Volume{{Name: jsii.String("tmp")}},
+	})
+	environment := map[string]*string{
+		"APP_ENVIRONMENT":  jsii.String(props.Environment),
+		"AWS_REGION":       jsii.String(props.Region),
+		"ARTIFACTS_BUCKET": jsii.String(props.BucketName),
+	}
+	if props.Prefix != "" {
+		environment["ARTIFACTS_PREFIX"] = jsii.String(props.Prefix)
+	}
+	capabilities := awsecs.NewLinuxParameters(this, jsii.String("Linux"), nil)
+	capabilities.DropCapabilities(awsecs.Capability_ALL)
+	container := definition.AddContainer(jsii.String(contract.ContainerName), &awsecs.ContainerDefinitionOptions{
+		Image:                  awsecs.ContainerImage_FromRegistry(jsii.String(props.ImageURI), nil),
+		Essential:              jsii.Bool(true),
+		ReadonlyRootFilesystem: jsii.Bool(true),
+		LinuxParameters:        capabilities,
+		Environment:            &environment,
+		PortMappings: &[]*awsecs.PortMapping{{
+			Name:          jsii.String("http"),
+			ContainerPort: jsii.Number(contract.ContainerPort),
+			Protocol:      awsecs.Protocol_TCP,
+		}},
+		StopTimeout: awscdk.Duration_Seconds(jsii.Number(StopTimeoutSeconds)),
+		Logging: awsecs.LogDriver_AwsLogs(&awsecs.AwsLogDriverProps{
+			LogGroup:     logs,
+			StreamPrefix: jsii.String(contract.ContainerName),
+			// A full buffer must not stop the application.
+			Mode: awsecs.AwsLogDriverMode_NON_BLOCKING,
+		}),
+	})
+	container.AddMountPoints(&awsecs.MountPoint{
+		ContainerPath: jsii.String("/tmp"),
+		SourceVolume:  jsii.String("tmp"),
+		ReadOnly:      jsii.Bool(false),
+	})
+
+	props.Repository.GrantPull(execution)
+	bucketARN := "arn:aws:s3:::" + props.BucketName
+	task.AddToPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Sid:       jsii.String("Artifacts"),
+		Actions:   jsii.Strings("s3:GetObject", "s3:PutObject", "s3:DeleteObject"),
+		Resources: jsii.Strings(bucketARN + "/" + props.Prefix + "*"),
+	}))
+	task.AddToPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Sid:       jsii.String("ArtifactsKey"),
+		Actions:   jsii.Strings("kms:Decrypt", "kms:GenerateDataKey"),
+		Resources: jsii.Strings(props.BucketKeyARN),
+		// Only through S3: the application never calls KMS itself.
+		Conditions: &map[string]any{"StringEquals": map[string]any{"kms:ViaService": "s3." + props.Region + ".amazonaws.com"}},
+	}))
+	nag.Suppress(execution, "AwsSolutions-IAM5", "ecr:GetAuthorizationToken has no resource; log streams are named by ECS within the one group.")
+	nag.Suppress(task, "AwsSolutions-IAM5", "The application names its objects; the bucket and the prefix are fixed.")
+	nag.Suppress(definition, "AwsSolutions-ECS2", "The variables are names, not secrets: stage, Region, bucket.")
+	return &Task{Construct: this, definition: definition}
+}
+
+// Definition is the CDK's task definition.
+func (t *Task) Definition() awsecs.FargateTaskDefinition { return t.definition }
+
+// ARN is the revision's ARN, a token.
+func (t *Task) ARN() string { return *t.definition.TaskDefinitionArn() }

@@ -1,0 +1,46 @@
+package stacks
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awselasticloadbalancingv2"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+
+	"slipway/constructs/gofunction"
+	"slipway/constructs/image"
+	"slipway/internal/config"
+	"slipway/internal/contract"
+)
+
+// unknownEnvironment is what the shared front answers for a host without an environment. It lists nothing.
+const unknownEnvironment = "There is no QA environment at this address. It may have expired; deploy the branch again to bring it back.\n"
+
+// NewQAFront creates slipway-<qa stage>-service: the load balancer that all QA environments share, and what their stacks
+// read of it.
+func NewQAFront(scope constructs.Construct, cfg *config.Config, stage config.Stage, on stageStacks, code gofunction.Code) *Service {
+	stack := newStack(scope, cfg, stage.Account, contract.StageStack(cfg.Platform, stage.Name, contract.PartService),
+		"Load balancer that the QA environments share", stage.Retain)
+
+	domain := contract.QADomain(cfg.Domain)
+	shared := newFront(stack, cfg, stage, on, on.dns.QACertificate(stage), []string{domain, "*." + domain},
+		awselasticloadbalancingv2.ListenerAction_FixedResponse(jsii.Number(404), &awselasticloadbalancingv2.FixedResponseOptions{
+			ContentType: jsii.String("text/plain"),
+			MessageBody: jsii.String(unknownEnvironment),
+		}))
+
+	resolver := image.NewResolver(stack, "ImageResolver", image.ResolverProps{
+		Code:          code,
+		RepositoryARN: *importRepository(stack, cfg).RepositoryArn(),
+		// A slug ends with a hyphen and eight characters; no stage's name has a hyphen.
+		ParameterARN: parameterARN(cfg, stage, contract.ImageParameter(cfg.Platform, "*-????????")),
+		Logs:         stageLogs(cfg, stage, on.cluster, "image-resolver"),
+	})
+
+	shareWithQAEnvironments(stack, cfg, contract.KeyListenerARN, *shared.HTTPS().ListenerArn())
+	shareWithQAEnvironments(stack, cfg, contract.KeyImageResolverARN, resolver.ARN())
+	awscdk.NewCfnOutput(stack, jsii.String("Url"), &awscdk.CfnOutputProps{
+		Value:       jsii.String("https://*." + domain),
+		Description: jsii.String("Where the QA environments answer"),
+	})
+	return &Service{Stack: stack, Front: shared}
+}

@@ -1,0 +1,117 @@
+package stacks
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatchactions"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awseventstargets"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsssm"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+
+	"slipway/constructs/gofunction"
+	"slipway/constructs/loggroup"
+	"slipway/constructs/nag"
+	"slipway/constructs/opstopic"
+	"slipway/internal/config"
+	"slipway/internal/contract"
+)
+
+// NewQALifecycle creates slipway-qa-lifecycle: the scheduled cleanup of QA environments, its topic and its alarms.
+func NewQALifecycle(scope constructs.Construct, cfg *config.Config, code gofunction.Code) awscdk.Stack {
+	stage := cfg.QAStage()
+	stack := newStack(scope, cfg, stage.Account, contract.PlatformStack(cfg.Platform, contract.StackQALifecycle),
+		"Cleanup of expired QA environments", false)
+
+	topic := opstopic.New(stack, "Topic", opstopic.Props{
+		DisplayName: cfg.Platform + " QA environments",
+		Emails:      cfg.Notifications,
+	})
+	failed := awssqs.NewQueue(stack, jsii.String("Failed"), &awssqs.QueueProps{
+		EnforceSSL:      jsii.Bool(true),
+		Encryption:      awssqs.QueueEncryption_SQS_MANAGED,
+		RetentionPeriod: awscdk.Duration_Days(jsii.Number(14)),
+	})
+	nag.Suppress(failed, "AwsSolutions-SQS3", "This is the dead-letter queue.")
+
+	listener := awsssm.StringParameter_ValueForStringParameter(stack,
+		jsii.String(contract.SharedParameter(cfg.Platform, stage.Name, contract.KeyListenerARN)), nil)
+	// No reserved concurrency: a new account may reserve none (ten executions must stay free), and two runs at once end
+	// like one, since every deletion is idempotent.
+	cleanup := gofunction.New(stack, "Cleanup", gofunction.Props{
+		Code:        code,
+		Name:        "qacleanup",
+		Description: "Cleanup of expired QA environments",
+		Timeout:     10 * time.Minute,
+		Environment: map[string]string{
+			contract.EnvPlatform:    cfg.Platform,
+			contract.EnvCluster:     contract.ClusterName(stage.Name),
+			contract.EnvListenerARN: *listener,
+			contract.EnvTopicARN:    topic.ARN(),
+			contract.EnvDryRun:      strconv.FormatBool(cfg.QA.DryRun),
+			contract.EnvGrace:       time.Duration(cfg.QA.Grace).String(),
+		},
+		Logs:            loggroup.Props{Name: "/" + cfg.Platform + "/" + contract.StackQALifecycle + "/cleanup", Days: stage.LogDays},
+		DeadLetterQueue: failed,
+		RetryAttempts:   0, // the next scheduled run is the retry
+		MaxEventAge:     15 * time.Minute,
+	})
+	allowCleanup(cleanup, cfg, stage, topic)
+
+	awsevents.NewRule(stack, jsii.String("Schedule"), &awsevents.RuleProps{
+		Description: jsii.String("Runs the cleanup of QA environments"),
+		Schedule:    awsevents.Schedule_Expression(jsii.String(cfg.QA.Schedule)),
+		Targets: &[]awsevents.IRuleTarget{awseventstargets.NewLambdaFunction(cleanup.Resource(), &awseventstargets.LambdaFunctionProps{
+			DeadLetterQueue: failed,
+			MaxEventAge:     awscdk.Duration_Minutes(jsii.Number(15)),
+			RetryAttempts:   jsii.Number(2),
+		})},
+	})
+
+	action := awscloudwatchactions.NewSnsAction(topic.Resource())
+	errors := cleanup.Resource().MetricErrors(&awscloudwatch.MetricOptions{Period: awscdk.Duration_Minutes(jsii.Number(15)), Statistic: jsii.String("Sum")})
+	errors.CreateAlarm(stack, jsii.String("Errors"), &awscloudwatch.CreateAlarmOptions{
+		AlarmDescription:  jsii.String("QA cleanup failed twice in a row; its log group says what it could not delete."),
+		Threshold:         jsii.Number(1),
+		EvaluationPeriods: jsii.Number(2),
+		TreatMissingData:  awscloudwatch.TreatMissingData_NOT_BREACHING, // no run, no error
+	}).AddAlarmAction(action)
+	waiting := failed.MetricApproximateNumberOfMessagesVisible(&awscloudwatch.MetricOptions{Period: awscdk.Duration_Minutes(jsii.Number(5)), Statistic: jsii.String("Maximum")})
+	waiting.CreateAlarm(stack, jsii.String("FailedEvents"), &awscloudwatch.CreateAlarmOptions{
+		AlarmDescription:  jsii.String("An event of the QA cleanup ended in its dead-letter queue."),
+		Threshold:         jsii.Number(1),
+		EvaluationPeriods: jsii.Number(1),
+		TreatMissingData:  awscloudwatch.TreatMissingData_NOT_BREACHING, // an idle queue reports nothing
+	}).AddAlarmAction(action)
+	return stack
+}
+
+// allowCleanup grants the cleanup exactly the calls that it makes, on the QA cluster and the platform's own names.
+func allowCleanup(cleanup *gofunction.Function, cfg *config.Config, stage config.Stage, topic *opstopic.Topic) {
+	arn := func(service, resource string) string {
+		return fmt.Sprintf("arn:aws:%s:%s:%s:%s", service, cfg.Region, cfg.Accounts[stage.Account], resource)
+	}
+	clusterARN := arn("ecs", "cluster/"+contract.ClusterName(stage.Name))
+	services := arn("ecs", "service/"+contract.ClusterName(stage.Name)+"/*")
+	inCluster := map[string]any{"ArnEquals": map[string]any{"ecs:cluster": clusterARN}}
+	environments := arn("cloudformation", "stack/"+contract.QAEnvironmentStack(cfg.Platform, "*")+"/*")
+
+	cleanup.Allow([]string{"ecs:ListServices"}, []string{"*"}, inCluster) // ListServices knows no resource, only the condition
+	cleanup.Allow([]string{"ecs:DescribeServices", "ecs:UpdateService", "ecs:DeleteService"}, []string{services}, inCluster)
+	cleanup.Allow([]string{"ecs:ListTaskDefinitions", "ecs:DeregisterTaskDefinition"}, []string{"*"}, nil) // neither knows a resource
+	cleanup.Allow([]string{"ecs:DeleteTaskDefinitions"}, []string{arn("ecs", "task-definition/*")}, nil)
+	cleanup.Allow([]string{"cloudformation:ListStacks"}, []string{"*"}, nil) // knows no resource
+	cleanup.Allow([]string{"cloudformation:DescribeStacks", "cloudformation:DeleteStack"}, []string{environments}, nil)
+	cleanup.Allow([]string{"elasticloadbalancing:DescribeRules"}, []string{"*"}, nil) // knows no resource
+	cleanup.Allow([]string{"elasticloadbalancing:DeleteRule"}, []string{arn("elasticloadbalancing", "listener-rule/app/*")}, nil)
+	cleanup.Allow([]string{"elasticloadbalancing:DeleteTargetGroup"}, []string{arn("elasticloadbalancing", "targetgroup/*")}, nil)
+	cleanup.Allow([]string{"sns:Publish"}, []string{topic.ARN()}, nil)
+	cleanup.Allow([]string{"kms:Decrypt", "kms:GenerateDataKey"}, []string{topic.KeyARN()}, nil)
+	nag.Suppress(cleanup, "AwsSolutions-IAM5", "Names of environments are not known beforehand: the wildcards lie within the QA cluster, the platform's stack names and the actions that support no resource.")
+}

@@ -1,0 +1,163 @@
+package stacks
+
+import (
+	"fmt"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsapplicationautoscaling"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscertificatemanager"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsec2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsecr"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsecs"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awselasticloadbalancingv2"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+
+	"slipway/constructs/front"
+	"slipway/constructs/gofunction"
+	"slipway/constructs/image"
+	"slipway/constructs/loggroup"
+	"slipway/constructs/webtask"
+	"slipway/internal/config"
+	"slipway/internal/contract"
+)
+
+// Service is a stage's application behind its load balancer; in the QA stage, the shared front of the QA environments.
+type Service struct {
+	Stack awscdk.Stack
+	Front *front.Front
+}
+
+// stageStacks are the stacks of one stage that its service builds on.
+type stageStacks struct {
+	network *Network
+	data    *Data
+	cluster *Cluster
+	dns     *DNS
+}
+
+// NewService creates slipway-<stage>-service with a Fargate service that rolls and rolls back by ECS's circuit breaker.
+func NewService(scope constructs.Construct, cfg *config.Config, stage config.Stage, on stageStacks, code gofunction.Code, imageTag string) *Service {
+	stack := newStack(scope, cfg, stage.Account, contract.StageStack(cfg.Platform, stage.Name, contract.PartService),
+		"Application of the "+stage.Name+" stage and its load balancer", stage.Retain)
+
+	repository := importRepository(stack, cfg)
+	resolver := image.NewResolver(stack, "ImageResolver", image.ResolverProps{
+		Code:          code,
+		RepositoryARN: *repository.RepositoryArn(),
+		ParameterARN:  parameterARN(cfg, stage, contract.ImageParameter(cfg.Platform, stage.Name)),
+		Logs:          stageLogs(cfg, stage, on.cluster, "image-resolver"),
+	})
+	selected := image.New(stack, "Image", image.Props{
+		ServiceToken: resolver.ARN(),
+		Repository:   repository,
+		RegistryID:   cfg.Accounts[cfg.Registry.Account],
+		Requested:    imageTag,
+		Parameter:    contract.ImageParameter(cfg.Platform, stage.Name),
+	})
+	task := webtask.New(stack, "Task", webtask.Props{
+		Family:       contract.StageTaskFamily(cfg.Platform, stage.Name),
+		Environment:  stage.Name,
+		Region:       cfg.Region,
+		CPU:          stage.Service.CPU,
+		MemoryMiB:    stage.Service.MemoryMiB,
+		ImageURI:     selected.URI(),
+		Repository:   repository,
+		Logs:         stageLogs(cfg, stage, on.cluster, "app"),
+		BucketName:   *on.data.Bucket.BucketName(),
+		BucketKeyARN: *on.data.BucketKey.KeyArn(),
+	})
+
+	targets := awselasticloadbalancingv2.NewApplicationTargetGroup(stack, jsii.String("Targets"), &awselasticloadbalancingv2.ApplicationTargetGroupProps{
+		Vpc:                 on.network.VPC,
+		TargetType:          awselasticloadbalancingv2.TargetType_IP,
+		Protocol:            awselasticloadbalancingv2.ApplicationProtocol_HTTP,
+		Port:                jsii.Number(contract.ContainerPort),
+		DeregistrationDelay: awscdk.Duration_Seconds(jsii.Number(30)),
+		HealthCheck: &awselasticloadbalancingv2.HealthCheck{
+			Path:                    jsii.String(contract.HealthPath),
+			HealthyHttpCodes:        jsii.String("200"),
+			Interval:                awscdk.Duration_Seconds(jsii.Number(10)),
+			Timeout:                 awscdk.Duration_Seconds(jsii.Number(5)),
+			HealthyThresholdCount:   jsii.Number(2),
+			UnhealthyThresholdCount: jsii.Number(3),
+		},
+	})
+	balancer := newFront(stack, cfg, stage, on, on.dns.AppCertificate(stage), []string{contract.AppHost(stage.Name, stage.Production, cfg.Domain)},
+		awselasticloadbalancingv2.ListenerAction_Forward(&[]awselasticloadbalancingv2.IApplicationTargetGroup{targets}, nil))
+
+	service := awsecs.NewFargateService(stack, jsii.String("Service"), &awsecs.FargateServiceProps{
+		ServiceName:                 jsii.String(stage.Name + "-service"),
+		Cluster:                     on.cluster.Cluster,
+		TaskDefinition:              task.Definition(),
+		AssignPublicIp:              jsii.Bool(false),
+		VpcSubnets:                  &awsec2.SubnetSelection{SubnetType: awsec2.SubnetType_PRIVATE_WITH_EGRESS},
+		SecurityGroups:              &[]awsec2.ISecurityGroup{appSecurityGroup(stack, on.network)},
+		MinHealthyPercent:           jsii.Number(100),
+		MaxHealthyPercent:           jsii.Number(200),
+		CircuitBreaker:              &awsecs.DeploymentCircuitBreaker{Enable: jsii.Bool(true), Rollback: jsii.Bool(true)},
+		AvailabilityZoneRebalancing: awsecs.AvailabilityZoneRebalancing_ENABLED,
+		HealthCheckGracePeriod:      awscdk.Duration_Seconds(jsii.Number(60)),
+		PropagateTags:               awsecs.PropagatedTagSource_SERVICE,
+		EnableECSManagedTags:        jsii.Bool(true),
+		// No DesiredCount: autoscaling owns it, and a deployment must not reset it.
+	})
+	service.AttachToApplicationTargetGroup(targets)
+	scaling := service.AutoScaleTaskCount(&awsapplicationautoscaling.EnableScalingProps{
+		MinCapacity: jsii.Number(stage.Service.MinTasks),
+		MaxCapacity: jsii.Number(stage.Service.MaxTasks),
+	})
+	scaling.ScaleOnCpuUtilization(jsii.String("Cpu"), &awsecs.CpuUtilizationScalingProps{
+		TargetUtilizationPercent: jsii.Number(stage.Service.TargetCPUPercent),
+		ScaleInCooldown:          awscdk.Duration_Minutes(jsii.Number(5)),
+		ScaleOutCooldown:         awscdk.Duration_Minutes(jsii.Number(1)),
+	})
+	selected.RecordAfter(service)
+
+	awscdk.NewCfnOutput(stack, jsii.String("Url"), &awscdk.CfnOutputProps{
+		Value:       jsii.String("https://" + contract.AppHost(stage.Name, stage.Production, cfg.Domain)),
+		Description: jsii.String("Where the application answers"),
+	})
+	return &Service{Stack: stack, Front: balancer}
+}
+
+// newFront is a stage's public load balancer.
+func newFront(stack awscdk.Stack, cfg *config.Config, stage config.Stage, on stageStacks, certificate awscertificatemanager.ICertificate,
+	hosts []string, defaultAction awselasticloadbalancingv2.ListenerAction) *front.Front {
+	return front.New(stack, "Front", front.Props{
+		VPC:                on.network.VPC,
+		AppSecurityGroupID: *on.network.AppSecurityGroup.SecurityGroupId(),
+		Certificate:        certificate,
+		Zone:               on.dns.Zone(stage),
+		HostNames:          hosts,
+		AccessLogDays:      stage.LogDays,
+		Retain:             stage.Retain,
+	}, defaultAction)
+}
+
+// appSecurityGroup is the tasks' group, immutable here: its rules are written out by the stacks that own them.
+func appSecurityGroup(scope constructs.Construct, network *Network) awsec2.ISecurityGroup {
+	return awsec2.SecurityGroup_FromSecurityGroupId(scope, jsii.String("AppSecurityGroup"), network.AppSecurityGroup.SecurityGroupId(),
+		&awsec2.SecurityGroupImportOptions{Mutable: jsii.Bool(false)})
+}
+
+// importRepository refers to the image repository by its configured name, so that no stack is tied to slipway-registry.
+func importRepository(scope constructs.Construct, cfg *config.Config) awsecr.IRepository {
+	return awsecr.Repository_FromRepositoryAttributes(scope, jsii.String("Repository"), &awsecr.RepositoryAttributes{
+		RepositoryName: jsii.String(cfg.Registry.Repository),
+		RepositoryArn: jsii.String(fmt.Sprintf("arn:aws:ecr:%s:%s:repository/%s",
+			cfg.Region, cfg.Accounts[cfg.Registry.Account], cfg.Registry.Repository)),
+	})
+}
+
+// stageLogs is a log group of a stage, under the stage's key.
+func stageLogs(cfg *config.Config, stage config.Stage, cluster *Cluster, name string) loggroup.Props {
+	return loggroup.Props{
+		Name: "/" + cfg.Platform + "/" + stage.Name + "/" + name, Days: stage.LogDays, Key: cluster.LogKey, Retain: stage.Retain,
+	}
+}
+
+// parameterARN is the ARN of an SSM parameter, whose name begins with a slash.
+func parameterARN(cfg *config.Config, stage config.Stage, name string) string {
+	return fmt.Sprintf("arn:aws:ssm:%s:%s:parameter%s", cfg.Region, cfg.Accounts[stage.Account], name)
+}

@@ -1,0 +1,20 @@
+package stacks
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+
+	"slipway/internal/config"
+)
+
+// newStack creates a stack whose construct ID, artifact and physical name are all id, in the account of that name in
+// platform.yaml. protect switches termination protection on.
+func newStack(scope constructs.Construct, cfg *config.Config, account, id, description string, protect bool) awscdk.Stack {
+	return awscdk.NewStack(scope, jsii.String(id), &awscdk.StackProps{
+		StackName:             jsii.String(id),
+		Description:           jsii.String(description),
+		Env:                   &awscdk.Environment{Account: jsii.String(cfg.Accounts[account]), Region: jsii.String(cfg.Region)},
+		TerminationProtection: jsii.Bool(protect),
+	})
+}
