@@ -8,7 +8,8 @@ const (
 	KeyAppSecurityGroupID = "app-security-group-id"
 	KeyClusterName        = "cluster-name"
 	KeyClusterARN         = "cluster-arn"
-	KeyListenerARN        = "listener-arn" // the shared front's HTTPS listener
+	KeyListenerARN        = "listener-arn"       // the shared front's HTTPS listener
+	KeyImageResolverARN   = "image-resolver-arn" // the custom resource behind every environment's image
 	KeyLoadBalancerDNS    = "load-balancer-dns"
 	KeyLoadBalancerZoneID = "load-balancer-zone-id"
 	KeyHostedZoneID       = "hosted-zone-id"
