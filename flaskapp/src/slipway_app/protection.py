@@ -1,8 +1,14 @@
 """Limits on what comes in, and the headers that protect what goes out."""
 
-from typing import Final
+import io
+import sys
+from typing import IO, TYPE_CHECKING, Final
 
 from flask import Flask, Response, abort, request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 # No scripts at all, nothing from other origins, no frames around the pages.
 CONTENT_SECURITY_POLICY: Final = "; ".join(
@@ -33,18 +39,49 @@ HSTS: Final = "max-age=63072000"
 
 def register(app: Flask) -> None:
     """Apply the limits and headers to all requests of the application."""
-    app.before_request(_refuse_large_body)
+    app.before_request(_limit_body)
     app.after_request(_protect)
 
 
-def _refuse_large_body() -> None:
-    """Answer 413 before anything is read, also where no view would read the body.
+class BoundedInput(io.RawIOBase):
+    """A request body of undeclared length; raises 413 when more than `limit` bytes are read.
 
-    A body without a declared length is cut off at the same limit as it is read.
+    Werkzeug's own limit doesn't do it: its `get_data` gives a chunked body that is too long cut
+    to the limit, as if it were whole.
     """
+
+    def __init__(self, stream: IO[bytes], limit: int) -> None:
+        super().__init__()
+        self._stream = stream
+        self._left = limit
+
+    def readable(self) -> bool:
+        """Say that it can be read."""
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        """Read some bytes, but at most one past the limit: that one tells of the excess."""
+        view = memoryview(buffer).cast("B")
+        data = self._stream.read(min(len(view), self._left + 1))
+        if len(data) > self._left:
+            raise RequestEntityTooLarge
+        self._left -= len(data)
+        view[: len(data)] = data
+        return len(data)
+
+
+def _limit_body() -> None:
+    """Answer 413 to a body that is too large, also where no view would read it."""
     declared, limit = request.content_length, request.max_content_length
-    if declared is not None and limit is not None and declared > limit:
-        abort(413)
+    if limit is None:
+        return
+    if declared is not None:
+        if declared > limit:
+            abort(413)
+    elif request.environ.get("wsgi.input_terminated"):
+        request.environ["wsgi.input"] = BoundedInput(request.environ["wsgi.input"], limit)
+        # Out of Werkzeug's hands (None would mean the application's default).
+        request.max_content_length = sys.maxsize
 
 
 def _protect(response: Response) -> Response:
