@@ -1,0 +1,116 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	cfntypes "github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"slipway/internal/contract"
+)
+
+// Environment is a QA environment as its service shows it.
+type Environment struct {
+	Slug    string
+	Branch  string
+	Owner   string
+	Expires time.Time
+	Running int32
+	ARN     string
+}
+
+// awsConfig is the SDK configuration for the instance.
+func (l *Local) awsConfig() aws.Config {
+	return aws.Config{
+		Region:       Region,
+		BaseEndpoint: aws.String(l.Endpoint()),
+		Credentials:  credentials.NewStaticCredentialsProvider(AccountID, "local", ""),
+	}
+}
+
+// ECS is a client of the instance.
+func (l *Local) ECS() *ecs.Client { return ecs.NewFromConfig(l.awsConfig()) }
+
+// CloudFormation is a client of the instance.
+func (l *Local) CloudFormation() *cloudformation.Client {
+	return cloudformation.NewFromConfig(l.awsConfig())
+}
+
+// QAEnvironments lists the leased services of the QA cluster, by slug.
+func (l *Local) QAEnvironments(ctx context.Context, cluster string) ([]Environment, error) {
+	client := l.ECS()
+	var found []Environment
+	pages := ecs.NewListServicesPaginator(client, &ecs.ListServicesInput{Cluster: aws.String(cluster), MaxResults: aws.Int32(10)})
+	for pages.HasMorePages() { // a page of ten is what DescribeServices takes
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("list the services of %s: %w", cluster, err)
+		}
+		if len(page.ServiceArns) == 0 {
+			continue
+		}
+		described, err := client.DescribeServices(ctx, &ecs.DescribeServicesInput{
+			Cluster: aws.String(cluster), Services: page.ServiceArns, Include: []ecstypes.ServiceField{ecstypes.ServiceFieldTags},
+		})
+		if err != nil {
+			return nil, fmt.Errorf("describe services of %s: %w", cluster, err)
+		}
+		for _, service := range described.Services {
+			if aws.ToString(service.Status) != "ACTIVE" {
+				continue
+			}
+			tags := map[string]string{}
+			for _, tag := range service.Tags {
+				tags[aws.ToString(tag.Key)] = aws.ToString(tag.Value)
+			}
+			expires, err := contract.ParseExpiry(tags[contract.TagExpires])
+			if err != nil {
+				return nil, fmt.Errorf("read the lease of %s: %w", aws.ToString(service.ServiceName), err)
+			}
+			found = append(found, Environment{
+				Slug: tags[contract.TagEnvironment], Branch: tags[contract.TagBranch], Owner: tags[contract.TagOwner],
+				Expires: expires, Running: service.RunningCount, ARN: aws.ToString(service.ServiceArn),
+			})
+		}
+	}
+	sort.Slice(found, func(i, j int) bool { return found[i].Slug < found[j].Slug })
+	return found, nil
+}
+
+// SetExpiry moves the end of an environment's lease, the way a person extends one: by tagging its service.
+func (l *Local) SetExpiry(ctx context.Context, environment Environment, expires time.Time) error {
+	_, err := l.ECS().TagResource(ctx, &ecs.TagResourceInput{
+		ResourceArn: aws.String(environment.ARN),
+		Tags:        []ecstypes.Tag{{Key: aws.String(contract.TagExpires), Value: aws.String(contract.FormatExpiry(expires))}},
+	})
+	if err != nil {
+		return fmt.Errorf("set the lease of %s: %w", environment.Slug, err)
+	}
+	return nil
+}
+
+// Stacks are the names and statuses of the stacks that exist, those with the prefix only.
+func (l *Local) Stacks(ctx context.Context, prefix string) (map[string]cfntypes.StackStatus, error) {
+	found := map[string]cfntypes.StackStatus{}
+	pages := cloudformation.NewDescribeStacksPaginator(l.CloudFormation(), &cloudformation.DescribeStacksInput{})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("list the stacks: %w", err)
+		}
+		for _, stack := range page.Stacks {
+			if name := aws.ToString(stack.StackName); strings.HasPrefix(name, prefix) && stack.StackStatus != cfntypes.StackStatusDeleteComplete {
+				found[name] = stack.StackStatus
+			}
+		}
+	}
+	return found, nil
+}
