@@ -1,6 +1,7 @@
 """gunicorn's settings for the container. gunicorn reads the names in lower case."""
 
 import os
+import signal
 import sys
 import tempfile
 
@@ -49,3 +50,27 @@ accesslog = "-"
 errorlog = "-"
 loglevel = _settings.log_level
 logger_class = "slipway_app.server_log.JsonLogger"
+
+
+# A worker inherits the master's SIGTERM handler and replaces it a moment later. One in between
+# would be lost: the worker would go on, and the stop would take the whole graceful timeout. So the
+# signal waits across the fork, and ends a worker that has not begun to serve.
+_master = os.getpid()
+
+
+def _hold_sigterm() -> None:
+    if os.getpid() == _master:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+
+def _release_sigterm() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+
+os.register_at_fork(before=_hold_sigterm, after_in_parent=_release_sigterm)
+
+
+def post_fork(_server: object, _worker: object) -> None:
+    """Let a held SIGTERM end the new worker; it sets up its own handler next."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _release_sigterm()

@@ -1,0 +1,220 @@
+"""What only a real server process can show."""
+
+import http.server
+import json
+import runpy
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slipway_app import VERSION
+from slipway_app.healthcheck import check
+from tests.conftest import COMMIT, ROOT
+from tests.server import SECONDS, SLOW_SECONDS, Server, command, environment, running
+
+TRACE = "Root=1-67891233-abcdef012345678912345678"
+
+# AWS: the load balancer attribute idle_timeout.timeout_seconds defaults to 60 seconds, and a task
+# definition's stopTimeout to 30.
+LOAD_BALANCER_IDLE_SECONDS = 60
+ECS_STOP_SECONDS = 30
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with running(APP_MAX_REQUEST_BYTES="2048") as server:
+        yield server
+
+
+def access_line(server: Server, path: str) -> dict[str, Any]:
+    return server.wait_for(
+        lambda line: line["logger"] == "gunicorn.access" and line["path"] == path
+    )
+
+
+def test_it_answers(server: Server) -> None:
+    assert server.get("/health")[:2] == (200, b'{"status":"ok"}\n')
+    status, body, _ = server.get("/version")
+    assert status == 200
+    assert json.loads(body) == {
+        "commit": COMMIT,
+        "environment": "qa-fix-login",
+        "version": VERSION,
+    }
+
+
+def test_the_access_log_has_the_trace_id_and_no_query(server: Server) -> None:
+    server.get(
+        "/logged?token=hunter2",
+        {
+            "X-Amzn-Trace-Id": TRACE,
+            "X-Forwarded-For": '"198.51.100.1, 203.0.113.9',
+            "User-Agent": 'quote " and \\',
+            "Referer": "https://example.com/?token=hunter2",
+            "Cookie": "session=hunter2",
+            "Authorization": "Bearer hunter2",
+        },
+    )
+    line = access_line(server, "/logged")
+    assert line["trace_id"] == TRACE
+    assert line["status"] == 404
+    assert line["method"] == "GET"
+    assert line["remote_addr"] == "203.0.113.9"
+    assert line["user_agent"] == 'quote " and \\'
+    assert line["duration_ms"] >= 0
+    assert line["bytes"] > 0
+    assert "hunter2" not in json.dumps(line)
+
+
+def test_an_error_in_the_log_has_the_trace_id_of_its_request(server: Server) -> None:
+    status, body, _ = server.get("/fails", {"X-Amzn-Trace-Id": TRACE})
+    assert status == 500
+    assert b"ZeroDivisionError" not in body
+    line = server.wait_for(lambda line: line["logger"] == "slipway_app.errors")
+    assert line["trace_id"] == TRACE
+    assert line["level"] == "error"
+    assert "ZeroDivisionError" in line["exception"]
+
+
+def test_good_health_checks_are_not_logged(server: Server) -> None:
+    server.get("/health?checked")
+    server.get("/after-the-check")
+    access_line(server, "/after-the-check")
+    assert not [line for line in server.lines if line.get("path") == "/health"]
+
+
+def test_gunicorn_believes_no_header_that_would_move_the_application(server: Server) -> None:
+    # gunicorn's defaults trust these from 127.0.0.1, where this test comes from.
+    assert server.get("/version", {"SCRIPT_NAME": "/evil", "PATH_INFO": "/nothing"})[0] == 200
+
+
+def test_an_idle_connection_is_kept(server: Server) -> None:
+    connection = server.connect()
+    connection.request("GET", "/version")
+    connection.getresponse().read()
+    socket_before = connection.sock
+    # Longer than gunicorn's own default of 2 seconds.
+    time.sleep(3)
+    connection.request("GET", "/version")
+    assert connection.getresponse().status == 200
+    assert connection.sock is socket_before
+    connection.close()
+
+
+def test_a_chunked_body_is_taken_up_to_the_limit(server: Server) -> None:
+    connection = server.connect()
+    connection.request("POST", "/echo", body=iter([b"x" * 1024] * 2), encode_chunked=True)
+    response = connection.getresponse()
+    assert (response.status, response.read()) == (200, b"x" * 2048)
+    connection.request("POST", "/echo", body=iter([b"x" * 1024] * 3), encode_chunked=True)
+    assert connection.getresponse().status == 413
+    connection.close()
+
+
+def test_a_declared_body_over_the_limit_is_refused_with_an_answer(server: Server) -> None:
+    connection = server.connect()
+    connection.request("POST", "/echo", body=b"x" * 200_000)
+    assert connection.getresponse().status == 413
+    connection.close()
+
+
+def test_the_containers_health_check_sees_it(server: Server) -> None:
+    assert check(server.port) is None
+
+
+def test_the_containers_health_check_sees_that_nothing_listens() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    assert "ConnectionRefusedError" in (check(port) or "")
+
+
+def test_the_containers_health_check_sees_a_bad_answer() -> None:
+    class Sick(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(503)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Sick) as sick:
+        thread = threading.Thread(target=sick.handle_request)
+        thread.start()
+        assert "status 503" in (check(sick.server_address[1]) or "")
+        thread.join()
+
+
+def test_sigterm_during_the_start_is_not_lost() -> None:
+    # The server has just forked its first worker and goes on to fork the others.
+    with running(APP_WORKERS="6") as server:
+        server.terminate()
+        # Were it lost by one worker, the stop would take the graceful timeout of 25 seconds.
+        assert server.process.wait(SECONDS) == 0
+
+
+def test_sigterm_lets_running_requests_finish() -> None:
+    requests = 4
+    answers: list[tuple[int, bytes]] = []
+    with running(APP_WORKERS="2", APP_THREADS="4") as server:
+        threads = [
+            threading.Thread(target=lambda: answers.append(server.get("/slow")[:2]))
+            for _ in range(requests)
+        ]
+        for thread in threads:
+            thread.start()
+        server.wait_for(lambda line: line["message"] == "slow request started", requests)
+        terminated = time.monotonic()
+        server.terminate()
+        for thread in threads:
+            thread.join(SECONDS)
+        assert answers == [(200, b"finished")] * requests
+        assert server.process.wait(SECONDS) == 0
+        # It stopped when the requests were done, and not by the graceful timeout.
+        assert time.monotonic() - terminated < SLOW_SECONDS + 10
+        with pytest.raises(ConnectionRefusedError):
+            server.get("/health")
+
+
+def test_a_bad_environment_stops_the_server_before_it_starts() -> None:
+    bad = {"APP_ENVIRONMENT": "", "APP_WORKERS": "many", "AWS_REGION": "nowhere"}
+    done = subprocess.run(  # noqa: S603
+        command("--bind", "127.0.0.1:0"),
+        cwd=ROOT,
+        env=environment(bad),
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert done.returncode == 78
+    for variable in bad:
+        assert f"\n  {variable}: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def configuration(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    monkeypatch.setenv("APP_ENVIRONMENT", "prod")
+    monkeypatch.setenv("APP_WORKERS", "3")
+    monkeypatch.setenv("APP_THREADS", "5")
+    return runpy.run_path(str(ROOT / "gunicorn.conf.py"))
+
+
+def test_the_configuration_fits_the_load_balancer_and_ecs(configuration: dict[str, Any]) -> None:
+    assert configuration["keepalive"] > LOAD_BALANCER_IDLE_SECONDS
+    assert configuration["graceful_timeout"] < ECS_STOP_SECONDS
+    assert configuration["bind"] == "0.0.0.0:8080"
+    assert configuration["worker_class"] == "gthread"
+    assert (configuration["workers"], configuration["threads"]) == (3, 5)
+
+
+def test_the_configuration_needs_no_writable_root(configuration: dict[str, Any]) -> None:
+    assert configuration["worker_tmp_dir"] in {"/dev/shm", "/tmp"}  # noqa: S108
+    assert Path(configuration["worker_tmp_dir"]).is_dir()
+    assert configuration["control_socket_disable"] is True
+    assert "pidfile" not in configuration
