@@ -1,0 +1,152 @@
+"""The commands: ``python -m local <command>``; see local/README.md."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+from pathlib import Path
+
+from . import paths
+from .errors import EXIT_NO_ENGINE, EXIT_NOT_RUNNING, LocalError
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
+def _engine(arguments) -> int:
+    from . import engine
+
+    if arguments.stop:
+        _say("stopped the project's Podman service" if engine.stop_own() else "the project's Podman doesn't run")
+        return 0
+    found = engine.find() if arguments.check else engine.ensure(_say)
+    if not found:
+        raise LocalError(f"no container engine answers the Docker API: run `python -m local engine`, or "
+                         f"`{engine.install_hint()}`", EXIT_NO_ENGINE)
+    for name, value in found.environment().items():
+        print(f"export {name}={shlex.quote(value)}")
+    return 0
+
+
+def _image(arguments) -> int:
+    from . import images
+
+    built = images.build(arguments.tag, arguments.commit, Path(arguments.context), arguments.repository, _say)
+    print(built.name)
+    return 0
+
+
+def _push(arguments) -> int:
+    from . import images, instance
+
+    running = instance.require(arguments.dir)
+    print(images.push(running, arguments.tag, arguments.repository, _say))
+    return 0
+
+
+def _up(arguments) -> int:
+    from . import instance
+
+    started = instance.up(arguments.dir, arguments.port, _say)
+    _print_environment(arguments.dir, started)
+    _say(f"the local AWS is ready at {started.endpoint}"
+         + ("" if started.engine else " WITHOUT CONTAINERS: tasks are records only"))
+    return 0
+
+
+def _down(arguments) -> int:
+    from . import instance
+
+    ran = instance.down(arguments.dir, arguments.purge)
+    _say(("stopped" if ran else "it didn't run") + ("; its containers and state are removed" if arguments.purge
+                                                    else "; its state is kept"))
+    return 0
+
+
+def _status(arguments) -> int:
+    from . import status
+
+    return status.show(arguments.dir)
+
+
+def _env(arguments) -> int:
+    from . import instance
+
+    known = instance.load(arguments.dir)
+    if not known:
+        raise LocalError(f"there is no local AWS in {arguments.dir}: start it with `python -m local up`",
+                         EXIT_NOT_RUNNING)
+    _print_environment(arguments.dir, known)
+    return 0
+
+
+def _print_environment(directory: Path, known) -> None:
+    from . import instance
+
+    for name, value in instance.environment(directory, known.endpoint).items():
+        print(f"export {name}={shlex.quote(value)}")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(prog="python -m local", description="The local AWS of Slipway.")
+    commands = top.add_subparsers(dest="command", required=True)
+
+    def command(name, run, explanation):
+        sub = commands.add_parser(name, help=explanation, description=explanation)
+        sub.set_defaults(run=run)
+        return sub
+
+    def directory(sub):
+        sub.add_argument("--dir", type=Path, default=paths.DEFAULT_INSTANCE,
+                         help="the instance's directory (default: .local/aws)")
+
+    def repository(sub):
+        sub.add_argument("--repository", default="simple-flask-app", help="the ECR repository")
+
+    sub = command("engine", _engine, "Finds or sets up a container engine and prints its environment.")
+    sub.add_argument("--check", action="store_true", help="only look; start and install nothing")
+    sub.add_argument("--stop", action="store_true", help="stop the project's own Podman service")
+
+    sub = command("image", _image, "Builds the app's image and prints its name.")
+    sub.add_argument("--tag", required=True)
+    sub.add_argument("--commit", required=True, help="the full commit that the image is built from")
+    sub.add_argument("--context", "--dockerfile-context", default=str(paths.ROOT / "flaskapp"),
+                     help="the folder with the Dockerfile (default: flaskapp)")
+    repository(sub)
+
+    sub = command("push", _push, "Puts a built image into the local ECR and prints its digest.")
+    sub.add_argument("--tag", required=True)
+    repository(sub)
+    directory(sub)
+
+    sub = command("up", _up, "Starts the local AWS and prints the environment to export.")
+    sub.add_argument("--port", type=int, default=int(os.environ.get("LOCAL_AWS_PORT") or 4566))
+    directory(sub)
+
+    sub = command("down", _down, "Stops the local AWS; its state is kept unless --purge.")
+    sub.add_argument("--purge", action="store_true", help="also remove its containers, state and logs")
+    directory(sub)
+
+    directory(command("status", _status, "Shows what runs, and what is kept as a record only."))
+    directory(command("env", _env, "Prints the environment of a started local AWS."))
+    return top
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs one command and returns its exit code."""
+    arguments = parser().parse_args(argv)
+    try:
+        return arguments.run(arguments)
+    except LocalError as failed:
+        _say(f"{arguments.command}: {failed}")
+        return failed.exit_code
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

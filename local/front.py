@@ -1,0 +1,60 @@
+"""The ASGI application in front of ministack: moto's requests go on to moto, host names find their load balancer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from . import forward, loadbalancers
+
+
+def wrap(inner, moto_port: int):
+    """ministack's application with the project's routes before it."""
+
+    async def application(scope, receive, send):
+        if scope["type"] != "http":
+            await inner(scope, receive, send)
+            return
+        authorization = _field(scope, b"authorization")
+        if forward.wanted(authorization):
+            await _to_moto(scope, receive, send, moto_port)
+            return
+        await inner(loadbalancers.readdress(scope) if not authorization else scope, receive, send)
+
+    return application
+
+
+def _field(scope, name: bytes) -> str:
+    for key, value in scope.get("headers", []):
+        if key.lower() == name:
+            return value.decode("latin-1")
+    return ""
+
+
+async def _body(receive) -> bytes:
+    parts = []
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return b"".join(parts)
+        parts.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
+async def _to_moto(scope, receive, send, port: int) -> None:
+    body = await _body(receive)
+    target = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
+    if scope.get("query_string"):
+        target += "?" + scope["query_string"].decode("latin-1")
+    headers = [(k.decode("latin-1"), v.decode("latin-1")) for k, v in scope["headers"]]
+    try:
+        status, fields, content = await asyncio.to_thread(
+            forward.send, port, scope["method"], target, headers, body)
+    except OSError as failed:
+        status, fields = 503, [("Content-Type", "application/json")]
+        content = json.dumps({"__type": "ServiceUnavailable", "message": f"moto doesn't answer: {failed}"}).encode()
+    await send({"type": "http.response.start", "status": status,
+                "headers": [(k.encode("latin-1"), v.encode("latin-1")) for k, v in fields]
+                + [(b"content-length", str(len(content)).encode())]})
+    await send({"type": "http.response.body", "body": content})

@@ -1,0 +1,96 @@
+"""Runs moto's server for one instance: ``python -m local.motoserver``, started by ``up`` and stopped by ``down``.
+
+moto keeps its state in memory only. It is made to survive a restart by moto's own recorder: every request is
+written to a file, and a start replays the file with the same random seed, which gives the same identifiers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+SEED = 4566
+"""The fixed seed of moto's identifiers; a replay from the same seed gives the same ones."""
+
+
+def _replay(recording: Path, client) -> int:
+    """Sends the recorded requests to the application again, in order; returns how many there were.
+
+    A crash can leave a half-written last line; it stands for a request that nobody got an answer to.
+    """
+    import base64
+
+    from moto.moto_api._internal import mock_random
+
+    mock_random.seed(SEED)
+    count = 0
+    if not recording.exists():
+        return count
+    for line in recording.read_text().splitlines():
+        try:
+            entry = json.loads(line)
+        except json.JSONDecodeError:
+            break
+        body = entry.get("body") or ""
+        data = base64.b64decode(body) if entry.get("body_encoded") else body
+        client.open(entry["url"], method=entry["method"], headers=entry["headers"], data=data)
+        count += 1
+    return count
+
+
+def _ask_ministack_for_ecs_services(endpoint: str) -> None:
+    """Lets Application Auto Scaling look for ECS services where they are: in ministack, not in moto."""
+    import boto3
+    from moto.applicationautoscaling.exceptions import AWSValidationException
+    from moto.applicationautoscaling.models import ApplicationAutoscalingBackend
+
+    def exists(self, resource_id: str) -> bool:
+        _, cluster, service = resource_id.split("/")
+        ecs = boto3.client("ecs", endpoint_url=endpoint, region_name=self.region_name,
+                           aws_access_key_id=self.account_id, aws_secret_access_key="test")
+        try:
+            found = ecs.describe_services(cluster=cluster, services=[service])["services"]
+        except ecs.exceptions.ClusterNotFoundException:
+            found = []
+        if not any(s["status"] == "ACTIVE" for s in found):
+            raise AWSValidationException(f"ECS service doesn't exist: {resource_id}")
+        return True
+
+    ApplicationAutoscalingBackend._ecs_service_exists_for_target = exists
+
+
+def main() -> None:
+    """Reads its settings from the environment that ``up`` gives it and serves until SIGTERM."""
+    port = int(os.environ["SLIPWAY_MOTO_PORT"])
+    recording = Path(os.environ["SLIPWAY_MOTO_RECORDING"])
+    os.environ["MOTO_RECORDER_FILEPATH"] = str(recording)
+    os.environ["MOTO_PORT"] = str(port)
+
+    from moto.moto_api import recorder
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+    from werkzeug.serving import make_server
+    from werkzeug.test import Client
+
+    application = DomainDispatcherApplication(create_backend_app)
+    # Replayed services existed when they were recorded and may be gone by now, so the question is put only to
+    # requests that come after the replay.
+    from moto.applicationautoscaling.models import ApplicationAutoscalingBackend
+    ApplicationAutoscalingBackend._ecs_service_exists_for_target = lambda self, resource_id: True
+    replayed = _replay(recording, Client(application))
+    _ask_ministack_for_ecs_services(os.environ["SLIPWAY_ENDPOINT"])
+    recorder.start_recording()
+
+    server = make_server("127.0.0.1", port, application, threaded=True, request_handler=MotoRequestHandler)
+    signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    print(f"moto on 127.0.0.1:{port}, {replayed} recorded requests replayed", flush=True)
+    server.serve_forever()
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

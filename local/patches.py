@@ -1,0 +1,62 @@
+"""What the launcher changes inside ministack, each for a stated reason; everything else is in tables of its own."""
+
+from __future__ import annotations
+
+import sys
+
+from . import api_additions, containers
+
+SECRETS_TRANSFORM = "AWS::SecretsManager-2024-09-16"
+
+
+def apply() -> None:
+    """Applies all changes; called once, before the server starts."""
+    _import_services()
+    api_additions.apply()
+    containers.apply()
+    _accept_secrets_transform()
+
+
+def _import_services() -> None:
+    # ministack loads a service at its first request; what is changed here must be there before.
+    from ministack.services import (  # noqa: F401
+        alb, cloudformation, cloudwatch, ec2, ecr, ecs, route53, secretsmanager, tagging, waf)
+
+
+def replace_everywhere(original, replacement) -> None:
+    """Rebinds a ministack function in every module that imported it by name."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("ministack."):
+            for attribute, value in list(vars(module).items()):
+                if value is original:
+                    setattr(module, attribute, replacement)
+
+
+def without_transform(template: dict, name: str) -> dict:
+    """A template that no longer declares a transform."""
+    declared = template.get("Transform")
+    entries = declared if isinstance(declared, list) else [declared]
+    kept = [e for e in entries if e != name]
+    if len(kept) == len(entries):
+        return template
+    template = dict(template)
+    template.pop("Transform")
+    if kept:
+        template["Transform"] = kept
+    return template
+
+
+def _accept_secrets_transform() -> None:
+    """Accepts the transform that adds a hosted rotation Lambda; the rotation is then a schedule without a Lambda.
+
+    On AWS the transform puts a nested stack with AWS's own rotation function into the template. Here its request
+    (HostedRotationLambda) stays on the schedule, which is recorded.
+    """
+    from ministack.services.cloudformation import engine
+
+    original = engine._apply_transforms
+
+    def apply_transforms(template, *args, **kwargs):
+        return original(without_transform(template, SECRETS_TRANSFORM), *args, **kwargs)
+
+    replace_everywhere(original, apply_transforms)

@@ -1,0 +1,32 @@
+"""The launcher: ministack with the project's additions, ``python -m local.server`` (started by ``up``).
+
+ministack's parts that are used here are private, so its version is pinned and checked.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib.metadata import version
+
+MINISTACK = "1.5.33"
+
+
+def main() -> None:
+    """Registers the additions and serves until SIGTERM, when ministack saves its state."""
+    found = version("ministack")
+    if found != MINISTACK:
+        raise SystemExit(f"local.server is written for ministack {MINISTACK}, found {found}: "
+                         "install local/requirements.txt")
+
+    import ministack.app
+
+    from . import front, patches, types_registry
+
+    patches.apply()
+    types_registry.register()
+    ministack.app.app = front.wrap(ministack.app.app, int(os.environ["SLIPWAY_MOTO_PORT"]))
+    ministack.app.main()
+
+
+if __name__ == "__main__":
+    main()
