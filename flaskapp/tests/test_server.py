@@ -3,8 +3,10 @@
 import http.server
 import json
 import runpy
+import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -149,12 +151,37 @@ def test_the_containers_health_check_sees_a_bad_answer() -> None:
         thread.join()
 
 
-def test_sigterm_during_the_start_is_not_lost() -> None:
-    # The server has just forked its first worker and goes on to fork the others.
-    with running(APP_WORKERS="6") as server:
-        server.terminate()
-        # Were it lost by one worker, the stop would take the graceful timeout of 25 seconds.
-        assert server.process.wait(SECONDS) == 0
+# What gunicorn's master does when it starts a worker, with a SIGTERM at the worst moment: after the
+# fork, and before the new process has a handler of its own.
+FORK = """
+import os, runpy, signal, sys
+signal.signal(signal.SIGTERM, lambda *_: None)
+configuration = runpy.run_path(sys.argv[1])
+wait, go = os.pipe()
+worker = os.fork()
+if worker == 0:
+    os.read(wait, 1)
+    configuration["post_fork"](None, None)
+    os._exit(0)
+os.kill(worker, signal.SIGTERM)
+os.write(go, b"x")
+_, status = os.waitpid(worker, 0)
+held = signal.SIGTERM in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+print("held" if held else "free", os.WTERMSIG(status) if os.WIFSIGNALED(status) else "lost")
+"""
+
+
+def test_sigterm_between_the_fork_and_the_workers_handler_is_not_lost() -> None:
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", FORK, str(ROOT / "gunicorn.conf.py")],
+        cwd=ROOT,
+        env=environment({}),
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=True,
+    )
+    assert done.stdout == f"free {signal.SIGTERM.value}\n"
 
 
 def test_sigterm_lets_running_requests_finish() -> None:
