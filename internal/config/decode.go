@@ -13,12 +13,17 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 )
 
-// maxFileBytes refuses what is no configuration before the YAML parser, which recurses, sees it.
-const maxFileBytes = 128 << 10
+// Limits that refuse what is no configuration before the YAML parser sees it: its time and memory grow with the square
+// of the nesting, up to all there is.
+const (
+	maxFileBytes = 64 << 10
+	maxNesting   = 16 // levels of brackets, and of what begins in one line
+)
 
 // document is a decoded file and what is known about its keys. It fills a struct from the YAML tree itself rather than
 // through the library's decoder, which stops at the first fault.
@@ -52,7 +57,7 @@ func (d *document) line(path string) int {
 			return n
 		}
 	}
-	return 1
+	return max(1, d.lines[""])
 }
 
 // decode reads YAML into cfg. The faults are in the document.
@@ -65,6 +70,11 @@ func decode(file string, data []byte, cfg *Config) *document {
 		return d
 	}
 	tree, err := parse(data)
+	if deep := (*nestingError)(nil); errors.As(err, &deep) {
+		d.lines[""] = deep.line
+		d.fault("", fmt.Sprintf("more than %d levels in each other", maxNesting), "the keys that README.md lists")
+		return d
+	}
 	if err != nil {
 		d.syntax(err)
 		return d
@@ -75,10 +85,7 @@ func decode(file string, data []byte, cfg *Config) *document {
 		case doc.Body == nil || doc.Body.Type() == ast.NullType || doc.Body.Type() == ast.CommentType:
 		case body != nil:
 			d.lines[""] = lineOf(doc.Body)
-			d.bad[""] = true
-			d.faults = append(d.faults, Fault{
-				File: file, Line: lineOf(doc.Body), Got: "a second YAML document", Want: "one document in the file",
-			})
+			d.fault("", "a second YAML document", "one document in the file")
 			return d
 		default:
 			body = doc.Body
@@ -99,8 +106,38 @@ func parse(data []byte) (tree *ast.File, err error) {
 			err = fmt.Errorf("the YAML parser can't read this file: %v", r)
 		}
 	}()
+	tokens := lexer.Tokenize(string(data))
+	if err := checkNesting(tokens); err != nil {
+		return nil, err
+	}
 	// Duplicate keys are let through here, so that each is reported with all other faults.
-	return parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey())
+	return parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
+}
+
+// nestingError is a file that nests deeper than any configuration does.
+type nestingError struct{ line int }
+
+func (e *nestingError) Error() string { return fmt.Sprintf("line %d nests too deeply", e.line) }
+
+func checkNesting(tokens token.Tokens) error {
+	brackets, line, inLine := 0, 0, 0
+	for _, tk := range tokens {
+		if tk.Position.Line != line {
+			line, inLine = tk.Position.Line, 0
+		}
+		switch tk.Type {
+		case token.SequenceStartType, token.MappingStartType:
+			brackets++
+		case token.SequenceEndType, token.MappingEndType:
+			brackets = max(0, brackets-1)
+		case token.SequenceEntryType, token.MappingKeyType, token.AnchorType, token.TagType:
+			inLine++
+		}
+		if brackets > maxNesting || inLine > maxNesting {
+			return &nestingError{line}
+		}
+	}
+	return nil
 }
 
 func (d *document) syntax(err error) {
@@ -366,7 +403,7 @@ func (d *document) integer(n ast.Node, v reflect.Value, path string) {
 			return
 		}
 	}
-	d.fault(path, describe(n), "a whole number, in plain digits without leading zeros")
+	d.fault(path, describe(n), "a whole number in plain digits, without quotes or leading zeros")
 }
 
 func (d *document) duration(n ast.Node, v reflect.Value, path string) {

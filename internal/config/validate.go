@@ -143,12 +143,15 @@ func (v *validator) qa() {
 	q := v.cfg.QA
 	var names []string
 	for _, s := range v.cfg.Stages {
-		if !s.Production {
+		if !s.Production && !slices.Contains(names, s.Name) {
 			names = append(names, s.Name)
 		}
 	}
 	stage, ok := v.cfg.Stage(q.Stage)
 	switch {
+	case len(v.cfg.Stages) == 0: // said already
+	case len(names) == 0:
+		v.want(false, "qa.stage", quote(q.Stage), "a stage that isn't production; there is none")
 	case !ok:
 		v.want(false, "qa.stage", quote(q.Stage), "a stage that isn't production: %s", join(names))
 	case stage.Production:
