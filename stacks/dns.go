@@ -63,7 +63,7 @@ func NewRootDNS(scope constructs.Construct, cfg *config.Config) *DNS {
 func NewStageDNS(scope constructs.Construct, cfg *config.Config, stage config.Stage, root *DNS) *DNS {
 	stack := newStack(scope, cfg, stage.Account, contract.StageStack(cfg.Platform, stage.Name, contract.StackDNS),
 		"Zone and certificate of "+stage.Name, stage.Retain)
-	stack.AddDependency(root.Stack, jsii.String("its role enters the name servers in the root zone"))
+	stack.AddStackDependency(root.Stack, jsii.String("its role enters the name servers in the root zone"))
 	d := newDNS(stack, delegatedZone(cfg, stage), stage.Retain)
 	record := d.zone.Delegate("Delegation", dns.DelegateProps{
 		Parent:        cfg.Domain,

@@ -44,6 +44,7 @@ func NewNetwork(scope constructs.Construct, cfg *config.Config, stage config.Sta
 	if stage.Name == cfg.QA.Stage {
 		subnets := built.VPC().SelectSubnets(&awsec2.SubnetSelection{SubnetType: awsec2.SubnetType_PRIVATE_WITH_EGRESS})
 		shareWithQAEnvironments(stack, cfg, contract.KeyVPCID, *built.VPC().VpcId())
+		shareWithQAEnvironments(stack, cfg, contract.KeyLogKeyARN, *key.KeyArn())
 		shareListWithQAEnvironments(stack, cfg, contract.KeyPrivateSubnetIDs, subnets.SubnetIds)
 		shareWithQAEnvironments(stack, cfg, contract.KeyAppSecurityGroupID, *built.AppSecurityGroup().SecurityGroupId())
 	}

@@ -137,7 +137,11 @@ func (a *Artifacts) denyOtherEncryption() {
 			Principals: &[]awsiam.IPrincipal{awsiam.NewAnyPrincipal()},
 			Actions:    jsii.Strings("s3:PutObject"),
 			Resources:  jsii.Strings(*a.bucket.ArnForObjects(jsii.String("*"))),
-			Conditions: &map[string]any{"StringNotEqualsIfExists": map[string]any{condition: value}},
+			Conditions: &map[string]any{
+				// A negated operator also matches a request without the header, IfExists or not; that one is welcome.
+				"Null":            map[string]any{condition: "false"},
+				"StringNotEquals": map[string]any{condition: value},
+			},
 		}))
 	}
 	deny("DenyOtherEncryption", "s3:x-amz-server-side-encryption", "aws:kms")

@@ -63,8 +63,6 @@ func (a *Artifacts) replicate(props Props) {
 			},
 		}},
 	})
-	// S3 checks the role's permissions when the rule is written.
-	resource.AddDependency(role.Node().DefaultChild().(awscdk.CfnResource))
 }
 
 // regionOf is the fourth part of an ARN.

@@ -67,6 +67,7 @@ type Database struct {
 	key           awskms.Key
 	securityGroup awsec2.SecurityGroup
 	parameters    awsrds.ParameterGroup
+	subnets       awsrds.SubnetGroup
 	monitoring    awsiam.Role
 }
 
@@ -105,6 +106,12 @@ func New(scope constructs.Construct, id string, props Props) *Database {
 			"log_min_duration_statement": jsii.String("-1"),
 		},
 	})
+	d.subnets = awsrds.NewSubnetGroup(construct, jsii.String("Subnets"), &awsrds.SubnetGroupProps{
+		Vpc:           props.VPC,
+		Description:   jsii.String("Private subnets for " + props.Identifier),
+		VpcSubnets:    &awsec2.SubnetSelection{SubnetGroupName: jsii.String("private")},
+		RemovalPolicy: awscdk.RemovalPolicy_DESTROY, // nothing is left in it: the instance leaves a snapshot
+	})
 	d.monitoring = awsiam.NewRole(construct, jsii.String("MonitoringRole"), &awsiam.RoleProps{
 		Description: jsii.String("RDS writes enhanced monitoring metrics with it"),
 		AssumedBy: awsiam.NewServicePrincipal(jsii.String("monitoring.rds.amazonaws.com"), &awsiam.ServicePrincipalOpts{
@@ -132,7 +139,7 @@ func New(scope constructs.Construct, id string, props Props) *Database {
 		CaCertificate:      awsrds.CaCertificate_RDS_CA_RSA2048_G1(),
 
 		Vpc:                props.VPC,
-		SubnetGroup:        d.newSubnetGroup(props),
+		SubnetGroup:        d.subnets,
 		SecurityGroups:     &[]awsec2.ISecurityGroup{d.securityGroup},
 		PubliclyAccessible: jsii.Bool(false),
 		MultiAz:            jsii.Bool(props.MultiAZ),
@@ -182,15 +189,6 @@ func (d *Database) Instance() awsrds.DatabaseInstance { return d.instance }
 // Secret holds host, port, dbname, username and password as JSON.
 func (d *Database) Secret() awssecretsmanager.ISecret { return d.secret }
 
-func (d *Database) newSubnetGroup(props Props) awsrds.SubnetGroup {
-	return awsrds.NewSubnetGroup(d.construct, jsii.String("Subnets"), &awsrds.SubnetGroupProps{
-		Vpc:           props.VPC,
-		Description:   jsii.String("Private subnets for " + props.Identifier),
-		VpcSubnets:    &awsec2.SubnetSelection{SubnetGroupName: jsii.String("private")},
-		RemovalPolicy: awscdk.RemovalPolicy_DESTROY, // nothing is left in it: the instance leaves a snapshot
-	})
-}
-
 // declareLogs makes the log groups before RDS would, so that they have a retention, a key, and an end.
 func (d *Database) declareLogs(instance constructs.IConstruct, id, identifier string, props Props) {
 	for _, export := range logExports {
@@ -213,7 +211,7 @@ func (d *Database) addReplica(props Props) {
 		CaCertificate:          awsrds.CaCertificate_RDS_CA_RSA2048_G1(),
 
 		Vpc:                props.VPC,
-		VpcSubnets:         &awsec2.SubnetSelection{SubnetGroupName: jsii.String("private")},
+		SubnetGroup:        d.subnets,
 		SecurityGroups:     &[]awsec2.ISecurityGroup{d.securityGroup},
 		PubliclyAccessible: jsii.Bool(false),
 		MultiAz:            jsii.Bool(false),

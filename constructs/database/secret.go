@@ -72,5 +72,13 @@ func (d *Database) rotate(props Props) {
 			ExcludeCharacters: jsii.String(excluded),
 		}),
 	})
+	// The first rotation starts as soon as the schedule exists, and needs the way to the database by then.
 	schedule.Node().AddDependency(log)
+	for _, securityGroup := range []awsec2.SecurityGroup{group, d.securityGroup} {
+		for _, rule := range *securityGroup.Node().Children() {
+			if rule != securityGroup.Node().DefaultChild() {
+				schedule.Node().AddDependency(rule)
+			}
+		}
+	}
 }

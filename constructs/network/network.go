@@ -7,7 +7,9 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsec2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
@@ -126,8 +128,14 @@ func (n *Network) addFlowLogs(props Props) {
 	group := loggroup.New(n.construct, "FlowLogGroup", loggroup.Props{
 		Name: props.FlowLogGroupName, Days: props.LogDays, Key: props.LogKey, Retain: props.Retain,
 	})
+	role := awsiam.NewRole(n.construct, jsii.String("FlowLogRole"), &awsiam.RoleProps{
+		Description: jsii.String("VPC flow logs are written with it"),
+		AssumedBy: awsiam.NewServicePrincipal(jsii.String("vpc-flow-logs.amazonaws.com"), &awsiam.ServicePrincipalOpts{
+			Conditions: &map[string]any{"StringEquals": map[string]any{"aws:SourceAccount": awscdk.Stack_Of(n.construct).Account()}},
+		}),
+	})
 	n.vpc.AddFlowLog(jsii.String("FlowLog"), &awsec2.FlowLogOptions{
-		Destination:            awsec2.FlowLogDestination_ToCloudWatchLogs(group, nil),
+		Destination:            awsec2.FlowLogDestination_ToCloudWatchLogs(group, role),
 		TrafficType:            awsec2.FlowLogTrafficType_ALL,
 		MaxAggregationInterval: awsec2.FlowLogMaxAggregationInterval_TEN_MINUTES,
 	})
