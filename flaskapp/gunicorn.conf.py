@@ -31,6 +31,8 @@ keepalive = 75
 # ECS kills a task 30 seconds after SIGTERM (stopTimeout's default). Running requests get 25 of
 # them, and the rest is for the end of the processes.
 graceful_timeout = 25
+
+# A worker whose main loop hangs this long is replaced. It's no limit for a request.
 timeout = 60
 
 # The worker's heartbeat file must be on a writable file system, and memory is better: a slow disk
@@ -42,7 +44,7 @@ worker_tmp_dir = (
 # gunicorn's control socket would need a writable home, and nobody may use it in a container.
 control_socket_disable = True
 
-# ProxyFix alone judges forwarded headers (factory.py); two judges could disagree.
+# front.py alone judges forwarded headers; two judges could disagree.
 secure_scheme_headers: dict[str, str] = {}
 forwarder_headers = ""
 

@@ -19,7 +19,7 @@ from tests.conftest import COMMIT, ROOT
 SECONDS = 20.0
 """How long to wait for anything; far more than it takes, for a busy machine."""
 
-SLOW_SECONDS = 1.5
+SLOW_SECONDS = 2.0
 """How long the test application's slow request takes."""
 
 
@@ -97,12 +97,12 @@ def command(*arguments: str) -> list[str]:
 
 
 @contextmanager
-def running(**changes: str) -> Iterator[Server]:
+def running(*arguments: str, **changes: str) -> Iterator[Server]:
     """Start a server on a free port; afterwards it is gone, whatever happened."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         # gunicorn inherits the open socket, so nobody can take the port in between.
         process = subprocess.Popen(  # noqa: S603
-            command("--bind", f"fd://{listener.fileno()}"),
+            command("--bind", f"fd://{listener.fileno()}", *arguments),
             cwd=ROOT,
             env=environment(changes),
             pass_fds=[listener.fileno()],

@@ -1,5 +1,6 @@
 """What only a real server process can show."""
 
+import http.client
 import http.server
 import json
 import runpy
@@ -205,6 +206,45 @@ def test_sigterm_lets_running_requests_finish() -> None:
         assert time.monotonic() - terminated < SLOW_SECONDS + 10
         with pytest.raises(ConnectionRefusedError):
             server.get("/health")
+
+
+def test_a_request_that_goes_on_does_not_hold_the_stop() -> None:
+    with running("--graceful-timeout", "1", APP_WORKERS="1") as server:
+        connection = server.connect()
+        connection.request("GET", "/slow")
+        server.wait_for(lambda line: line["message"] == "slow request started")
+        terminated = time.monotonic()
+        server.terminate()
+        assert server.process.wait(SECONDS) == 0
+        assert time.monotonic() - terminated < SLOW_SECONDS
+        with pytest.raises((ConnectionResetError, http.client.RemoteDisconnected)):
+            connection.getresponse()
+        connection.close()
+
+
+# Each row: what is wrong with a request -> (its bytes, the status that answers it).
+MALFORMED: dict[str, tuple[bytes, int]] = {
+    "no HTTP": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
+    "an unknown version": (b"GET / HTTP/9.9\r\nHost: a\r\n\r\n", 400),
+    "two lengths": (b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx", 400),
+    "a length and chunks, as in request smuggling": (
+        b"POST / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        400,
+    ),
+    "a header without a colon": (b"GET / HTTP/1.1\r\nHost: a\r\nnonsense\r\n\r\n", 400),
+}
+
+
+@pytest.mark.parametrize("sentence", MALFORMED)
+def test_a_malformed_request_is_refused(server: Server, sentence: str) -> None:
+    sent, status = MALFORMED[sentence]
+    with socket.create_connection(("127.0.0.1", server.port), SECONDS) as connection:
+        connection.sendall(sent)
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        assert answer.status == status
+        answer.close()
+    assert server.get("/health")[0] == 200
 
 
 def test_a_bad_environment_stops_the_server_before_it_starts() -> None:
