@@ -34,7 +34,7 @@ func NewQAEnvironment(scope constructs.Construct, cfg *config.Config, environmen
 		return awsssm.StringParameter_ValueForStringParameter(stack, jsii.String(contract.SharedParameter(cfg.Platform, stage.Name, key)), nil)
 	}
 	sharedList := func(key string) *[]*string {
-		return awsssm.StringParameter_ValueForTypedListParameter(stack, jsii.String(contract.SharedParameter(cfg.Platform, stage.Name, key)),
+		return awsssm.StringListParameter_ValueForTypedListParameter(stack, jsii.String(contract.SharedParameter(cfg.Platform, stage.Name, key)),
 			awsssm.ParameterValueType_STRING, nil)
 	}
 
@@ -130,9 +130,9 @@ func NewQAEnvironment(scope constructs.Construct, cfg *config.Config, environmen
 		Tags:                 leaseTags(cfg, environment),
 	})
 	// ECS refuses a target group that no load balancer uses.
-	service.AddDependency(rule, nil)
+	service.AddResourceDependency(rule, nil)
 	// A task that starts before its roles have their policies cannot pull its image.
-	service.Node().AddDependency(task)
+	service.Node().AddDependency(task.Construct())
 	selected.RecordAfter(service)
 
 	awscdk.NewCfnOutput(stack, jsii.String("Url"), &awscdk.CfnOutputProps{

@@ -33,7 +33,7 @@ func NewQAFront(scope constructs.Construct, cfg *config.Config, stage config.Sta
 		RepositoryARN: *importRepository(stack, cfg).RepositoryArn(),
 		// A slug ends with a hyphen and eight characters; no stage's name has a hyphen.
 		ParameterARN: parameterARN(cfg, stage, contract.ImageParameter(cfg.Platform, "*-????????")),
-		Logs:         stageLogs(cfg, stage, on.cluster, "image-resolver"),
+		Logs:         stageLogs(cfg, stage, on.network, "image-resolver"),
 	})
 
 	shareWithQAEnvironments(stack, cfg, contract.KeyListenerARN, *shared.HTTPS().ListenerArn())

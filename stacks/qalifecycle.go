@@ -93,7 +93,7 @@ func NewQALifecycle(scope constructs.Construct, cfg *config.Config, code gofunct
 }
 
 // allowCleanup grants the cleanup exactly the calls that it makes, on the QA cluster and the platform's own names.
-func allowCleanup(cleanup *gofunction.Function, cfg *config.Config, stage config.Stage, topic *opstopic.Topic) {
+func allowCleanup(cleanup *gofunction.Function, cfg *config.Config, stage *config.Stage, topic *opstopic.Topic) {
 	arn := func(service, resource string) string {
 		return fmt.Sprintf("arn:aws:%s:%s:%s:%s", service, cfg.Region, cfg.Accounts[stage.Account], resource)
 	}
@@ -113,5 +113,5 @@ func allowCleanup(cleanup *gofunction.Function, cfg *config.Config, stage config
 	cleanup.Allow([]string{"elasticloadbalancing:DeleteTargetGroup"}, []string{arn("elasticloadbalancing", "targetgroup/*")}, nil)
 	cleanup.Allow([]string{"sns:Publish"}, []string{topic.ARN()}, nil)
 	cleanup.Allow([]string{"kms:Decrypt", "kms:GenerateDataKey"}, []string{topic.KeyARN()}, nil)
-	nag.Suppress(cleanup, "AwsSolutions-IAM5", "Names of environments are not known beforehand: the wildcards lie within the QA cluster, the platform's stack names and the actions that support no resource.")
+	nag.Suppress(cleanup.Construct(), "AwsSolutions-IAM5", "Names of environments are not known beforehand: the wildcards lie within the QA cluster, the platform's stack names and the actions that support no resource.")
 }

@@ -46,7 +46,7 @@ func NewService(scope constructs.Construct, cfg *config.Config, stage config.Sta
 		Code:          code,
 		RepositoryARN: *repository.RepositoryArn(),
 		ParameterARN:  parameterARN(cfg, stage, contract.ImageParameter(cfg.Platform, stage.Name)),
-		Logs:          stageLogs(cfg, stage, on.cluster, "image-resolver"),
+		Logs:          stageLogs(cfg, stage, on.network, "image-resolver"),
 	})
 	selected := image.New(stack, "Image", image.Props{
 		ServiceToken: resolver.ARN(),
@@ -63,7 +63,7 @@ func NewService(scope constructs.Construct, cfg *config.Config, stage config.Sta
 		MemoryMiB:    stage.Service.MemoryMiB,
 		ImageURI:     selected.URI(),
 		Repository:   repository,
-		Logs:         stageLogs(cfg, stage, on.cluster, "app"),
+		Logs:         stageLogs(cfg, stage, on.network, "app"),
 		BucketName:   *on.data.Bucket.BucketName(),
 		BucketKeyARN: *on.data.BucketKey.KeyArn(),
 	})
@@ -151,9 +151,9 @@ func importRepository(scope constructs.Construct, cfg *config.Config) awsecr.IRe
 }
 
 // stageLogs is a log group of a stage, under the stage's key.
-func stageLogs(cfg *config.Config, stage config.Stage, cluster *Cluster, name string) loggroup.Props {
+func stageLogs(cfg *config.Config, stage config.Stage, network *Network, name string) loggroup.Props {
 	return loggroup.Props{
-		Name: "/" + cfg.Platform + "/" + stage.Name + "/" + name, Days: stage.LogDays, Key: cluster.LogKey, Retain: stage.Retain,
+		Name: "/" + cfg.Platform + "/" + stage.Name + "/" + name, Days: stage.LogDays, Key: network.LogKey, Retain: stage.Retain,
 	}
 }
 

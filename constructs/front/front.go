@@ -37,7 +37,6 @@ type Props struct {
 
 // Front is the load balancer and its two listeners.
 type Front struct {
-	constructs.Construct
 	balancer awselasticloadbalancingv2.ApplicationLoadBalancer
 	https    awselasticloadbalancingv2.ApplicationListener
 }
@@ -67,10 +66,14 @@ func New(scope constructs.Construct, id string, props Props, defaultAction awsel
 	})
 	nag.Suppress(group, "AwsSolutions-EC23", "A public website: ports 80 (redirect only) and 443 are open to everyone.")
 
+	// The CDK would add its own rule for each target, a duplicate which EC2 refuses; the rules above are the whole truth.
+	written := awsec2.SecurityGroup_FromSecurityGroupId(this, jsii.String("Written"), group.SecurityGroupId(),
+		&awsec2.SecurityGroupImportOptions{Mutable: jsii.Bool(false)})
+
 	balancer := awselasticloadbalancingv2.NewApplicationLoadBalancer(this, jsii.String("LoadBalancer"), &awselasticloadbalancingv2.ApplicationLoadBalancerProps{
 		Vpc:                     props.VPC,
 		InternetFacing:          jsii.Bool(true),
-		SecurityGroup:           group,
+		SecurityGroup:           written,
 		VpcSubnets:              &awsec2.SubnetSelection{SubnetType: awsec2.SubnetType_PUBLIC},
 		DropInvalidHeaderFields: jsii.Bool(true),
 		DesyncMitigationMode:    awselasticloadbalancingv2.DesyncMitigationMode_DEFENSIVE,
@@ -85,7 +88,7 @@ func New(scope constructs.Construct, id string, props Props, defaultAction awsel
 		Certificates:  &[]awselasticloadbalancingv2.IListenerCertificate{awselasticloadbalancingv2.ListenerCertificate_FromCertificateManager(props.Certificate)},
 		SslPolicy:     awselasticloadbalancingv2.SslPolicy_RECOMMENDED_TLS,
 		DefaultAction: defaultAction,
-		Open:          jsii.Bool(false), // the rules above are the whole truth
+		Open:          jsii.Bool(false),
 	})
 	balancer.AddListener(jsii.String("Http"), &awselasticloadbalancingv2.BaseApplicationListenerProps{
 		Port:     jsii.Number(80),
@@ -104,7 +107,7 @@ func New(scope constructs.Construct, id string, props Props, defaultAction awsel
 			Target:     target,
 		})
 	}
-	return &Front{Construct: this, balancer: balancer, https: https}
+	return &Front{balancer: balancer, https: https}
 }
 
 // LoadBalancer is the CDK's load balancer.

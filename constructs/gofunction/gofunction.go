@@ -46,9 +46,9 @@ type Props struct {
 
 // Function is a Go Lambda.
 type Function struct {
-	constructs.Construct
-	function awslambda.Function
-	role     awsiam.Role
+	construct constructs.Construct
+	function  awslambda.Function
+	role      awsiam.Role
 }
 
 // New creates the function, its role and its log group.
@@ -85,8 +85,11 @@ func New(scope constructs.Construct, id string, props Props) *Function {
 		functionProps.MaxEventAge = seconds(props.MaxEventAge)
 	}
 	function := awslambda.NewFunction(this, jsii.String("Function"), functionProps)
-	return &Function{Construct: this, function: function, role: role}
+	return &Function{construct: this, function: function, role: role}
 }
+
+// Construct is the scope of the function, its role and its log group.
+func (f *Function) Construct() constructs.Construct { return f.construct }
 
 // Resource is the CDK's function, for targets, alarms and tokens.
 func (f *Function) Resource() awslambda.Function { return f.function }

@@ -29,7 +29,6 @@ type ResolverProps struct {
 
 // Resolver is the custom-resource Lambda behind Image.
 type Resolver struct {
-	constructs.Construct
 	function *gofunction.Function
 }
 
@@ -44,8 +43,8 @@ func NewResolver(scope constructs.Construct, id string, props ResolverProps) *Re
 	})
 	function.Allow([]string{"ecr:DescribeImages"}, []string{props.RepositoryARN}, nil)
 	function.Allow([]string{"ssm:GetParameter"}, []string{props.ParameterARN}, nil)
-	nag.Suppress(function, "AwsSolutions-IAM5", "The only wildcards are the log group's streams and, in the QA stage, the image parameters of the QA environments.")
-	return &Resolver{Construct: function, function: function}
+	nag.Suppress(function.Construct(), "AwsSolutions-IAM5", "The only wildcards are the log group's streams and, in the QA stage, the image parameters of the QA environments.")
+	return &Resolver{function: function}
 }
 
 // ARN is the Lambda's ARN, the service token of Image.
@@ -66,7 +65,7 @@ type Props struct {
 
 // Image is the image to run.
 type Image struct {
-	constructs.Construct
+	construct constructs.Construct
 	resource  awscdk.CustomResource
 	parameter string
 }
@@ -86,7 +85,7 @@ func New(scope constructs.Construct, id string, props Props) *Image {
 			"Parameter":      props.Parameter,
 		},
 	})
-	return &Image{Construct: this, resource: resource, parameter: props.Parameter}
+	return &Image{construct: this, resource: resource, parameter: props.Parameter}
 }
 
 // URI is the full image name for a container definition, a token.
@@ -94,7 +93,7 @@ func (i *Image) URI() string { return *i.resource.GetAttString(jsii.String("Imag
 
 // RecordAfter writes the image's reference to the SSM parameter once the service is stable.
 func (i *Image) RecordAfter(service constructs.IConstruct) {
-	parameter := awsssm.NewStringParameter(i.Construct, jsii.String("Running"), &awsssm.StringParameterProps{
+	parameter := awsssm.NewStringParameter(i.construct, jsii.String("Running"), &awsssm.StringParameterProps{
 		ParameterName: jsii.String(i.parameter),
 		Description:   jsii.String("Image reference that was deployed last"),
 		StringValue:   i.resource.GetAttString(jsii.String("Reference")),

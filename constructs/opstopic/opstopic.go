@@ -20,7 +20,6 @@ type Props struct {
 
 // Topic is the topic and its key.
 type Topic struct {
-	constructs.Construct
 	topic awssns.Topic
 	key   awskms.Key
 }
@@ -56,7 +55,7 @@ func New(scope constructs.Construct, id string, props Props) *Topic {
 	for _, email := range props.Emails {
 		topic.AddSubscription(awssnssubscriptions.NewEmailSubscription(jsii.String(email), nil))
 	}
-	return &Topic{Construct: this, topic: topic, key: key}
+	return &Topic{topic: topic, key: key}
 }
 
 // Resource is the CDK's topic.

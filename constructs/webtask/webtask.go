@@ -41,7 +41,7 @@ type Props struct {
 
 // Task is the task definition.
 type Task struct {
-	constructs.Construct
+	construct  constructs.Construct
 	definition awsecs.FargateTaskDefinition
 }
 
@@ -128,8 +128,11 @@ func New(scope constructs.Construct, id string, props Props) *Task {
 	nag.Suppress(execution, "AwsSolutions-IAM5", "ecr:GetAuthorizationToken has no resource; log streams are named by ECS within the one group.")
 	nag.Suppress(task, "AwsSolutions-IAM5", "The application names its objects; the bucket and the prefix are fixed.")
 	nag.Suppress(definition, "AwsSolutions-ECS2", "The variables are names, not secrets: stage, Region, bucket.")
-	return &Task{Construct: this, definition: definition}
+	return &Task{construct: this, definition: definition}
 }
+
+// Construct is the scope of the task definition, its roles and its log group.
+func (t *Task) Construct() constructs.Construct { return t.construct }
 
 // Definition is the CDK's task definition.
 func (t *Task) Definition() awsecs.FargateTaskDefinition { return t.definition }
