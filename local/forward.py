@@ -10,9 +10,7 @@ import http.client
 import re
 
 FORWARDED = {
-    "access-analyzer": "IAM Access Analyzer",
     "application-autoscaling": "Application Auto Scaling",
-    "codedeploy": "CodeDeploy",
     "guardduty": "GuardDuty",
     "securityhub": "Security Hub",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 
-from . import forward, loadbalancers
+from . import codedeploy, forward, loadbalancers
 
 
 def wrap(inner, moto_port: int):
@@ -18,6 +18,12 @@ def wrap(inner, moto_port: int):
         authorization = _field(scope, b"authorization")
         if forward.wanted(authorization):
             await _to_moto(scope, receive, send, moto_port)
+            return
+        signed = forward.scope(authorization)
+        if signed and signed[2] == "codedeploy":
+            status, content = codedeploy.answer(forward.account_of(signed[0]), signed[1],
+                                                _field(scope, b"x-amz-target"), await _body(receive))
+            await _answer(send, status, [("Content-Type", "application/x-amz-json-1.1")], content)
             return
         await inner(loadbalancers.readdress(scope) if not authorization else scope, receive, send)
 
@@ -54,6 +60,10 @@ async def _to_moto(scope, receive, send, port: int) -> None:
     except OSError as failed:
         status, fields = 503, [("Content-Type", "application/json")]
         content = json.dumps({"__type": "ServiceUnavailable", "message": f"moto doesn't answer: {failed}"}).encode()
+    await _answer(send, status, fields, content)
+
+
+async def _answer(send, status: int, fields: list[tuple[str, str]], content: bytes) -> None:
     await send({"type": "http.response.start", "status": status,
                 "headers": [(k.encode("latin-1"), v.encode("latin-1")) for k, v in fields]
                 + [(b"content-length", str(len(content)).encode())]})

@@ -192,6 +192,7 @@ def _server_environment(directory: Path, port: int, moto_port: int, engine: engi
         "SLIPWAY_MOTO_PORT": str(moto_port),
         "SLIPWAY_MOTO_RECORDING": str(base / "moto-requests.jsonl"),
         "SLIPWAY_RECORDS": str(base / "records.json"),
+        "SLIPWAY_CODEDEPLOY": str(base / "codedeploy.json"),
     }
     # A socket that doesn't exist keeps the SDK from finding an engine by itself.
     env["DOCKER_HOST"] = engine.host if engine else f"unix://{base}/no-engine.sock"
@@ -217,7 +218,8 @@ def down(directory: Path, purge: bool = False) -> bool:
         _remove_containers(directory, instance)
         for child in ("state", "s3", "tmp", "cdk"):
             shutil.rmtree(directory / child, ignore_errors=True)
-        for child in ("instance.json", "records.json", "moto-requests.jsonl", "ministack.log", "moto.log"):
+        for child in ("instance.json", "records.json", "codedeploy.json", "moto-requests.jsonl", "ministack.log",
+                      "moto.log"):
             (directory / child).unlink(missing_ok=True)
         try:
             directory.rmdir()

@@ -26,6 +26,7 @@ class Call:
     logical_id: str = ""
     stack: str = ""
     physical_id: str = ""
+    """What Ref gives; a create sets it as soon as something exists, so that a failure later can take it back."""
     old: dict = field(default_factory=dict)
     """The previous properties, for an update."""
     account: str = "000000000000"
@@ -76,8 +77,8 @@ class Type:
 def fit(service_client, operation: str, values: dict) -> dict:
     """Turns properties into the parameters of an API operation.
 
-    Names are matched without regard to the case of their first letter (CloudFormation writes Name where some
-    APIs write name), and strings become the numbers and truth values that the API wants, as CloudFormation
+    Names are matched without regard to case (CloudFormation writes Name and KMSKeyId where an API writes name
+    and KmsKeyId), and strings become the numbers and truth values that the API wants, as CloudFormation
     does. A property that the operation doesn't have raises Refused with its name.
     """
     method = service_client.meta.method_to_api_mapping[operation]
@@ -90,12 +91,12 @@ def _fit_value(shape, value: Any, path: str) -> Any:
     if kind == "structure":
         if not isinstance(value, dict):
             raise Refused(f"{path}: expected an object, got {value!r}")
-        members = {name[:1].lower() + name[1:]: (name, member) for name, member in shape.members.items()}
+        members = {name.lower(): (name, member) for name, member in shape.members.items()}
         fitted = {}
         for name, item in value.items():
             if item is None:
                 continue
-            found = members.get(name[:1].lower() + name[1:])
+            found = members.get(name.lower())
             if not found:
                 raise Refused(f"{path}: encountered unsupported property {name}")
             fitted[found[0]] = _fit_value(found[1], item, f"{path}.{name}")

@@ -1,4 +1,4 @@
-"""Scaling, blue/green and firewalls: Application Auto Scaling and CodeDeploy (moto), WAF, alarms, certificates."""
+"""Scaling (moto), CodeDeploy (codedeploy.py), WAF, composite alarms, listeners' certificates, capacity providers."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _policy_delete(call: Call):
         "ObjectNotFoundException", "ValidationException")
 
 
-# CodeDeploy (moto)
+# CodeDeploy (codedeploy.py)
 
 def _application_create(call: Call):
     client = call.client("codedeploy")
@@ -101,12 +101,10 @@ def _deployment_config_delete(call: Call):
 
 
 def deployment_group(props: dict, name: str) -> dict:
-    """The parameters of CreateDeploymentGroup in the template's spelling; three names differ from the API's."""
-    values = without(props, "Tags", "Deployment", "ECSServices")
-    values["DeploymentGroupName"] = name
-    if props.get("ECSServices"):
-        values["EcsServices"] = props["ECSServices"]
-    return values
+    """The properties that CreateDeploymentGroup takes; Deployment would start one, which isn't emulated."""
+    if props.get("Deployment"):
+        raise Refused("Deployment: starting a deployment from the deployment group isn't emulated")
+    return without(props, "Tags") | {"DeploymentGroupName": name}
 
 
 def _deployment_group_create(call: Call):

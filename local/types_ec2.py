@@ -21,6 +21,7 @@ def _tag(call: Call, resource: str) -> None:
 
 def _address_create(call: Call):
     made = call.client("ec2").allocate_address(Domain="vpc")
+    call.physical_id = made["PublicIp"]
     _tag(call, made["AllocationId"])
     attributes = {"AllocationId": made["AllocationId"], "PublicIp": made["PublicIp"]}
     if call.props.get("InstanceId"):
@@ -54,6 +55,7 @@ def _address_delete(call: Call):
 def _nat_create(call: Call):
     ec2 = call.client("ec2")
     made = ec2.create_nat_gateway(**fit(ec2, "create_nat_gateway", without(call.props, "Tags")))["NatGateway"]
+    call.physical_id = made["NatGatewayId"]
     _tag(call, made["NatGatewayId"])
     return made["NatGatewayId"], {"NatGatewayId": made["NatGatewayId"]}
 
@@ -123,6 +125,7 @@ def _rule_type(direction: str) -> Type:
 
 def _acl_create(call: Call):
     made = call.client("ec2").create_network_acl(VpcId=call.props["VpcId"])["NetworkAcl"]
+    call.physical_id = made["NetworkAclId"]
     _tag(call, made["NetworkAclId"])
     return made["NetworkAclId"], {"Id": made["NetworkAclId"]}
 
@@ -228,7 +231,7 @@ def _flow_log_create(call: Call):
     made = ec2.create_flow_logs(**fit(ec2, "create_flow_logs", parameters))
     if made.get("Unsuccessful"):
         raise ValueError(f"CreateFlowLogs: {made['Unsuccessful'][0]['Error']['Message']}")
-    identity = made["FlowLogIds"][0]
+    identity = call.physical_id = made["FlowLogIds"][0]
     _tag(call, identity)
     return identity, {"Id": identity}
 

@@ -103,6 +103,7 @@ def _service_create(call: Call):
     if call.props.get("Tags"):
         parameters["tags"] = tags_lower(call.props["Tags"])
     made = client.create_service(cluster=cluster, serviceName=name, **parameters)["service"]
+    call.physical_id = made["serviceArn"]
     _wait_until_stable(client, cluster, name)
     return made["serviceArn"], {"ServiceArn": made["serviceArn"], "Name": name}
 

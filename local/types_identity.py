@@ -1,9 +1,10 @@
-"""Identity, secrets and detection: IAM, Secrets Manager, GuardDuty, Access Analyzer, CloudTrail."""
+"""Identity, secrets and detection: IAM, Secrets Manager, GuardDuty (moto), CloudTrail; Access Analyzer as a record."""
 
 from __future__ import annotations
 
 import json
 
+from . import records
 from .types_base import Call, Type, absent_is_done, fit, tags_map, tags_upper, text, truth, without
 
 
@@ -16,35 +17,25 @@ def document(value) -> str:
 
 def _oidc_create(call: Call):
     iam = call.client("iam")
-    parameters = fit(iam, "create_open_id_connect_provider", without(call.props, "Tags"))
+    parameters = fit(iam, "create_open_id_connect_provider", call.props)
     # IAM finds the thumbprint itself since 2023; emulators still want the list.
     parameters.setdefault("ThumbprintList", [])
     arn = iam.create_open_id_connect_provider(**parameters)["OpenIDConnectProviderArn"]
-    _oidc_tags(call, arn)
     return arn, {"Arn": arn}
 
 
-def _oidc_tags(call: Call, arn: str) -> None:
-    iam = call.client("iam")
-    new, old = tags_map(call.props.get("Tags")), tags_map(call.old.get("Tags"))
-    if old.keys() - new.keys():
-        iam.untag_open_id_connect_provider(OpenIDConnectProviderArn=arn, TagKeys=sorted(old.keys() - new.keys()))
-    if new and new != old:
-        iam.tag_open_id_connect_provider(OpenIDConnectProviderArn=arn, Tags=tags_upper(call.props["Tags"]))
-
-
 def _oidc_update(call: Call):
-    iam, arn = call.client("iam"), call.physical_id
-    new, old = set(call.props.get("ClientIdList") or []), set(call.old.get("ClientIdList") or [])
-    for added in sorted(new - old):
-        iam.add_client_id_to_open_id_connect_provider(OpenIDConnectProviderArn=arn, ClientID=added)
-    for removed in sorted(old - new):
-        iam.remove_client_id_from_open_id_connect_provider(OpenIDConnectProviderArn=arn, ClientID=removed)
-    if call.changed("ThumbprintList"):
-        iam.update_open_id_connect_provider_thumbprint(
-            OpenIDConnectProviderArn=arn, ThumbprintList=call.props.get("ThumbprintList") or [])
-    _oidc_tags(call, arn)
-    return {"Arn": arn}
+    # ministack has none of the operations that change a provider, so its record is changed.
+    from ministack.services import iam as store
+
+    from .request_context import request_scope
+
+    with request_scope(call.account, call.region):
+        provider = store._oidc_providers[call.physical_id]
+        provider["ClientIDList"] = [text(c) for c in call.props.get("ClientIdList") or []]
+        provider["ThumbprintList"] = [text(t) for t in call.props.get("ThumbprintList") or []]
+        provider["Tags"] = tags_upper(call.props.get("Tags"))
+    return {"Arn": call.physical_id}
 
 
 def _oidc_delete(call: Call):
@@ -58,6 +49,7 @@ def _group_create(call: Call):
     iam = call.client("iam")
     name = call.props.get("GroupName") or call.name(128)
     made = iam.create_group(GroupName=name, **({"Path": call.props["Path"]} if call.props.get("Path") else {}))
+    call.physical_id = name
     _group_policies(call, name)
     return name, {"Arn": made["Group"]["Arn"]}
 
@@ -205,33 +197,25 @@ def _detector_delete(call: Call):
                    "BadRequestException")
 
 
-# Access Analyzer (moto)
+# Access Analyzer
+
+_ANALYZER = "AWS::AccessAnalyzer::Analyzer"
+
 
 def _analyzer_create(call: Call):
-    client = call.client("accessanalyzer")
     name = call.props.get("AnalyzerName") or call.name(255)
-    parameters = fit(client, "create_analyzer", without(call.props, "Tags", "AnalyzerConfiguration", "ArchiveRules"))
-    parameters |= {"analyzerName": name, "tags": tags_map(call.props.get("Tags"))}
-    for extra, parameter in (("AnalyzerConfiguration", "configuration"), ("ArchiveRules", "archiveRules")):
-        if call.props.get(extra):
-            parameters |= fit(client, "create_analyzer", {parameter: call.props[extra]})
-    arn = client.create_analyzer(**parameters)["arn"]
+    arn = f"arn:aws:access-analyzer:{call.region}:{call.account}:analyzer/{name}"
+    records.put(call.account, call.region, _ANALYZER, arn, call.props)
     return arn, {"Arn": arn}
 
 
 def _analyzer_update(call: Call):
-    client = call.client("accessanalyzer")
-    new, old = tags_map(call.props.get("Tags")), tags_map(call.old.get("Tags"))
-    if old.keys() - new.keys():
-        client.untag_resource(resourceArn=call.physical_id, tagKeys=sorted(old.keys() - new.keys()))
-    if new and new != old:
-        client.tag_resource(resourceArn=call.physical_id, tags=new)
+    records.put(call.account, call.region, _ANALYZER, call.physical_id, call.props)
     return {"Arn": call.physical_id}
 
 
 def _analyzer_delete(call: Call):
-    absent_is_done(lambda: call.client("accessanalyzer").delete_analyzer(
-        analyzerName=call.physical_id.rsplit("/", 1)[-1]), "ResourceNotFoundException")
+    records.remove(call.account, call.region, _ANALYZER, call.physical_id)
 
 
 # CloudTrail
@@ -269,6 +253,7 @@ def _trail_create(call: Call):
     name = call.props.get("TrailName") or call.name(128)
     _trail_bucket_policy(call)
     call.client("cloudtrail").create_trail(**_trail_parameters(call, name, "create_trail"))
+    call.physical_id = name
     return name, _trail_state(call, name)
 
 
@@ -307,8 +292,8 @@ TYPES = (
     Type("AWS::SecretsManager::ResourcePolicy", _secret_policy_create, _secret_policy_delete, _secret_policy_update,
          frozenset({"SecretId"})),
     Type("AWS::GuardDuty::Detector", _detector_create, _detector_delete, _detector_update),
-    Type("AWS::AccessAnalyzer::Analyzer", _analyzer_create, _analyzer_delete, _analyzer_update,
-         frozenset({"AnalyzerName", "Type"})),
+    Type(_ANALYZER, _analyzer_create, _analyzer_delete, _analyzer_update,
+         frozenset({"AnalyzerName", "Type"}), record_only=True),
     Type("AWS::CloudTrail::Trail", _trail_create, _trail_delete, _trail_update, frozenset({"TrailName"})),
 )
 """The types of this file."""

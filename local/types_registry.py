@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from . import types_alarms, types_delivery, types_ec2, types_ecs, types_identity
+import contextlib
+
+from . import types_alarms, types_attributes, types_delivery, types_ec2, types_ecs, types_identity
 from .types_base import Call, Refused, Type
 
 TYPES: tuple[Type, ...] = (*types_alarms.TYPES, *types_delivery.TYPES, *types_ec2.TYPES, *types_ecs.TYPES,
@@ -20,6 +22,7 @@ def register() -> None:
         provisioners._RESOURCE_HANDLERS[kind.name] = handler(kind)
         if kind.replace_on:
             provisioners._REPLACING_PROPERTIES[kind.name] = kind.replace_on
+    types_attributes.apply()
     ministacks = stacks._runs_on_worker_thread
     stacks._runs_on_worker_thread = lambda name: name in _BY_NAME or ministacks(name)
 
@@ -28,7 +31,15 @@ def handler(kind: Type) -> dict:
     """ministack's description of a type, made from ours."""
 
     def create(logical_id, props, stack_name):
-        return kind.create(_call(props, logical_id, stack_name))
+        call = _call(props, logical_id, stack_name)
+        try:
+            return kind.create(call)
+        except Exception:
+            if call.physical_id:
+                # Half made: the stack's rollback doesn't know it, so it goes here.
+                with contextlib.suppress(Exception):
+                    kind.delete(call)
+            raise
 
     def update(physical_id, old_props, new_props, stack_name, logical_id=None):
         call = _call(new_props, logical_id or physical_id, stack_name, physical_id, old_props)
