@@ -11,7 +11,8 @@ from ministack.services import alb, route53
 
 _PREFIX = "/_alb/"
 
-# What ministack itself answers on, never a name of somebody's application.
+# What ministack itself answers on, never a name of somebody's application. A load balancer's own DNS name is among
+# them: ministack finds that one by itself.
 _OWN_NAMES = ("localhost", ".localhost", ".amazonaws.com")
 
 
@@ -47,15 +48,44 @@ def _alias_targets() -> dict[str, str]:
 
 
 def find(name: str) -> dict | None:
-    """The load balancer that a host name leads to, by its own name or by an alias record."""
-    by_dns = {lb["DNSName"].lower(): lb for _, lb in alb._lbs._data.items()}
-    if name in by_dns:
-        return by_dns[name]
+    """The load balancer that a host name leads to by an alias record."""
+    by_dns = {lb["DNSName"].lower(): lb for _, lb in list(alb._lbs._data.items())}
     aliases = _alias_targets()
     for candidate in candidates(name):
         if candidate in aliases:
             return by_dns.get(aliases[candidate])
     return None
+
+
+def listener_port(listeners: list[dict], asked: int, gateway: int) -> int | None:
+    """The listener's port for a request, or None when there is no such listener.
+
+    The gateway's own port in Host comes from a browser that was sent there directly; it gets the plain listener.
+    """
+    ports = {int(listener.get("Port", 80)) for listener in listeners}
+    if asked in ports:
+        return asked
+    if asked == gateway and ports:
+        return 80 if 80 in ports else min(ports)
+    return None
+
+
+def apply(gateway: int) -> None:
+    """Makes ministack's data plane keep to the listener that was asked for; it would take any other instead."""
+    from .patches import replace_everywhere
+
+    original = alb.dispatch_request
+
+    async def dispatch_request(lb, method, path, headers, body, query_params, port=80, *args, **kwargs):
+        own = [x for x in alb._listeners.values() if x["LoadBalancerArn"] == lb["LoadBalancerArn"]]
+        chosen = listener_port(own, port, gateway)
+        if chosen is None:
+            # On AWS the connection would be refused; a shared port can only say so.
+            return 503, {"Content-Type": "text/plain"}, (
+                f"the load balancer {lb['LoadBalancerName']} has no listener on port {port}\n".encode())
+        return await original(lb, method, path, headers, body, query_params, chosen, *args, **kwargs)
+
+    replace_everywhere(original, dispatch_request)
 
 
 def readdress(scope: dict) -> dict:
@@ -64,8 +94,7 @@ def readdress(scope: dict) -> dict:
         return scope
     host = next((v.decode("latin-1") for k, v in scope.get("headers", []) if k.lower() == b"host"), "")
     name, _ = split_host(host)
-    if not name or name.replace(".", "").isdigit() or (
-            name.endswith(_OWN_NAMES) and not name.endswith(".elb.amazonaws.com")):
+    if not name or name.replace(".", "").isdigit() or name.endswith(_OWN_NAMES):
         return scope
     balancer = find(name)
     if balancer is None:
