@@ -8,7 +8,7 @@ import json
 from . import codedeploy, forward, loadbalancers
 
 
-def wrap(inner, moto_port: int):
+def wrap(inner, moto_port: int, gateway: int):
     """ministack's application with the project's routes before it."""
 
     async def application(scope, receive, send):
@@ -25,7 +25,13 @@ def wrap(inner, moto_port: int):
                                                 _field(scope, b"x-amz-target"), await _body(receive))
             await _answer(send, status, [("Content-Type", "application/x-amz-json-1.1")], content)
             return
-        await inner(loadbalancers.readdress(scope) if not authorization else scope, receive, send)
+        if not signed:
+            raw_path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
+            address = loadbalancers.find(_field(scope, b"host"), scope["path"], raw_path)
+            if address:
+                await loadbalancers.serve(address, scope, receive, send, await _body(receive), gateway)
+                return
+        await inner(scope, receive, send)
 
     return application
 

@@ -7,13 +7,10 @@ balancer's own DNS name, finds the load balancer; the port in Host finds the lis
 
 from __future__ import annotations
 
-from ministack.services import alb, route53
+from dataclasses import dataclass
+from urllib.parse import parse_qs
 
 _PREFIX = "/_alb/"
-
-# What ministack itself answers on, never a name of somebody's application. A load balancer's own DNS name is among
-# them: ministack finds that one by itself.
-_OWN_NAMES = ("localhost", ".localhost", ".amazonaws.com")
 
 
 def split_host(host: str) -> tuple[str, int]:
@@ -36,6 +33,8 @@ def candidates(name: str) -> list[str]:
 
 def _alias_targets() -> dict[str, str]:
     """Record name → load balancer DNS name, for the alias records of all hosted zones."""
+    from ministack.services import route53
+
     found: dict[str, str] = {}
     for _key, records in list(route53._records._data.items()):
         for record in list(records):
@@ -47,14 +46,41 @@ def _alias_targets() -> dict[str, str]:
     return found
 
 
-def find(name: str) -> dict | None:
-    """The load balancer that a host name leads to by an alias record."""
-    by_dns = {lb["DNSName"].lower(): lb for _, lb in list(alb._lbs._data.items())}
-    aliases = _alias_targets()
-    for candidate in candidates(name):
-        if candidate in aliases:
-            return by_dns.get(aliases[candidate])
-    return None
+@dataclass(frozen=True)
+class Address:
+    """Where a request goes: the load balancer with its account and region, and the path it gets to see."""
+
+    balancer: dict
+    account: str
+    region: str
+    path: str
+    raw_path: str
+
+
+def find(host: str, path: str, raw_path: str) -> Address | None:
+    """The load balancer that a request is for, by /_alb/<name>/ in its path or by its Host; None for AWS's own."""
+    from ministack.services import alb
+
+    known = [(account, region, lb) for (account, region, _), lb in list(alb._lbs._data.items())]
+    if path.startswith(_PREFIX):
+        wanted, _, rest = path.removeprefix(_PREFIX).partition("/")
+        raw_rest = raw_path.removeprefix(_PREFIX).partition("/")[2]
+        for account, region, lb in known:
+            if lb["LoadBalancerName"].lower() == wanted.lower():
+                return Address(lb, account, region, "/" + rest, "/" + raw_rest)
+        return None
+    name, _ = split_host(host)
+    if "." not in name or name.replace(".", "").isdigit():
+        return None
+    by_dns = {lb["DNSName"].lower(): (account, region, lb) for account, region, lb in known}
+    target = name if name in by_dns else None
+    if target is None and by_dns:
+        aliases = _alias_targets()
+        target = next((aliases[c] for c in candidates(name) if c in aliases), None)
+    if target not in by_dns:
+        return None
+    account, region, lb = by_dns[target]
+    return Address(lb, account, region, path, raw_path)
 
 
 def listener_port(listeners: list[dict], asked: int, gateway: int) -> int | None:
@@ -70,35 +96,30 @@ def listener_port(listeners: list[dict], asked: int, gateway: int) -> int | None
     return None
 
 
-def apply(gateway: int) -> None:
-    """Makes ministack's data plane keep to the listener that was asked for; it would take any other instead."""
-    from .patches import replace_everywhere
+async def serve(address: Address, scope: dict, receive, send, body: bytes, gateway: int) -> None:
+    """Lets ministack's data plane answer a request at the listener that it is for."""
+    import ministack.app
+    from ministack.services import alb
 
-    original = alb.dispatch_request
+    from .request_context import request_scope
 
-    async def dispatch_request(lb, method, path, headers, body, query_params, port=80, *args, **kwargs):
-        own = [x for x in alb._listeners.values() if x["LoadBalancerArn"] == lb["LoadBalancerArn"]]
-        chosen = listener_port(own, port, gateway)
-        if chosen is None:
+    headers: dict[str, str] = {}
+    for key, value in scope["headers"]:
+        name, text = key.decode("latin-1").lower(), value.decode("latin-1")
+        headers[name] = f"{headers[name]}{'; ' if name == 'cookie' else ', '}{text}" if name in headers else text
+    query = scope.get("query_string", b"").decode("latin-1")
+    _, asked = split_host(headers.get("host", ""))
+    with request_scope(address.account, address.region):
+        own = [x for x in alb._listeners.values() if x["LoadBalancerArn"] == address.balancer["LoadBalancerArn"]]
+        port = listener_port(own, asked, gateway)
+        if port is None:
             # On AWS the connection would be refused; a shared port can only say so.
-            return 503, {"Content-Type": "text/plain"}, (
-                f"the load balancer {lb['LoadBalancerName']} has no listener on port {port}\n".encode())
-        return await original(lb, method, path, headers, body, query_params, chosen, *args, **kwargs)
-
-    replace_everywhere(original, dispatch_request)
-
-
-def readdress(scope: dict) -> dict:
-    """The request with ministack's path for its load balancer, or unchanged when its Host isn't one's."""
-    if scope["path"].startswith(_PREFIX):
-        return scope
-    host = next((v.decode("latin-1") for k, v in scope.get("headers", []) if k.lower() == b"host"), "")
-    name, _ = split_host(host)
-    if not name or name.replace(".", "").isdigit() or name.endswith(_OWN_NAMES):
-        return scope
-    balancer = find(name)
-    if balancer is None:
-        return scope
-    prefix = f"{_PREFIX}{balancer['LoadBalancerName']}"
-    raw = scope.get("raw_path") or scope["path"].encode()
-    return {**scope, "path": prefix + scope["path"], "raw_path": prefix.encode() + raw}
+            response = 503, {"Content-Type": "text/plain"}, (
+                f"the load balancer {address.balancer['LoadBalancerName']} has no listener on port {asked}\n".encode())
+        else:
+            client = (scope.get("client") or ("127.0.0.1",))[0]
+            response = await alb.dispatch_request(
+                address.balancer, scope["method"], address.path, headers, body,
+                parse_qs(query, keep_blank_values=True), port, client_ip=client, raw_query_string=query,
+                raw_path=address.raw_path)
+        await ministack.app._send_if_handled(send, response, receive, head=scope["method"] == "HEAD")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from . import api_additions, containers
@@ -13,11 +12,8 @@ SECRETS_TRANSFORM = "AWS::SecretsManager-2024-09-16"
 def apply() -> None:
     """Applies all changes; called once, before the server starts."""
     _import_services()
-    from . import loadbalancers
-
     api_additions.apply()
     containers.apply()
-    loadbalancers.apply(int(os.environ["GATEWAY_PORT"]))
     _accept_secrets_transform()
 
 

@@ -24,7 +24,8 @@ def main() -> None:
 
     patches.apply()
     types_registry.register()
-    ministack.app.app = front.wrap(ministack.app.app, int(os.environ["SLIPWAY_MOTO_PORT"]))
+    ministack.app.app = front.wrap(ministack.app.app, int(os.environ["SLIPWAY_MOTO_PORT"]),
+                                      int(os.environ["GATEWAY_PORT"]))
     ministack.app.main()
 
 

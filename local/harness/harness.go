@@ -105,10 +105,10 @@ func (l *Local) Bootstrap(ctx context.Context, log io.Writer) error {
 
 // CDK runs the CDK CLI of the checkout in the local profile, with the instance's environment. args begin with the command.
 func (l *Local) CDK(ctx context.Context, log io.Writer, args ...string) error {
-	full := append([]string{args[0], "--context", "profile=local", "--progress", "events", "--no-color", "--ci"}, args[1:]...)
+	full := append([]string{args[0], "--context", "profile=local", "--no-color", "--ci"}, args[1:]...)
 	switch args[0] {
 	case "deploy":
-		full = append(full, "--require-approval", "never", "--outputs-file", filepath.Join(l.Directory, "outputs.json"))
+		full = append(full, "--progress", "events", "--require-approval", "never", "--outputs-file", filepath.Join(l.Directory, "outputs.json"))
 	case "destroy":
 		full = append(full, "--force")
 	}
