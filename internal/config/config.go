@@ -10,21 +10,24 @@ import (
 
 // Config is a validated platform.yaml with every default filled in.
 type Config struct {
-	// Platform prefixes every stack and physical name. 2–16 characters, [a-z][a-z0-9-]*; default "slipway".
+	// Platform prefixes every stack and physical name. 2–16 of a-z, 0-9 and single hyphens, a letter first; it doesn't
+	// begin with aws or ssm and doesn't hold -qa-env; default "slipway".
 	Platform string `yaml:"platform"`
-	// Region is the AWS Region of every stack.
+	// Region is the AWS Region of every stack: one of the aws partition with three zones for each account.
 	Region string `yaml:"region"`
-	// Zones are the three Availability Zones of the Region that every VPC spans; default <region>a, b, c.
+	// Zones are the three Availability Zones of the Region that every VPC spans; default a, b and c, or what the Region
+	// has instead of one of them.
 	Zones []string `yaml:"zones"`
-	// Domain is the DNS name of the root hosted zone.
+	// Domain is the DNS name of the root hosted zone, in lower case, at most 51 characters: app.<stage>.<domain> must fit a
+	// certificate.
 	Domain string `yaml:"domain"`
-	// Accounts maps a name to a 12-digit AWS account ID. Several names may share one ID.
+	// Accounts maps a name to a 12-digit AWS account ID, in quotes. Several names may share one ID.
 	Accounts map[string]string `yaml:"accounts"`
 	// Registry describes the image repository, which all stages share.
 	Registry Registry `yaml:"registry"`
 	// DNS says which account holds the root zone.
 	DNS DNS `yaml:"dns"`
-	// Notifications are the e-mail addresses subscribed to the operations topics.
+	// Notifications are the e-mail addresses subscribed to the operations topics; default none.
 	Notifications []string `yaml:"notifications"`
 	// Stages in deployment order.
 	Stages []Stage `yaml:"stages"`
@@ -43,9 +46,9 @@ type Registry struct {
 	Account string `yaml:"account"`
 	// Repository is the ECR repository name; default simple-flask-app.
 	Repository string `yaml:"repository"`
-	// KeepImages is how many tagged images the lifecycle policy keeps; default 200.
+	// KeepImages is how many tagged images the lifecycle policy keeps, 1–10000; default 200.
 	KeepImages int `yaml:"keepImages"`
-	// UntaggedDays is when untagged images expire; default 7.
+	// UntaggedDays is when untagged images expire, 1–3650; default 7.
 	UntaggedDays int `yaml:"untaggedDays"`
 }
 
@@ -57,7 +60,7 @@ type DNS struct {
 
 // Stage is one environment: its network, data, cluster and service.
 type Stage struct {
-	// Name is 2–8 characters, [a-z][a-z0-9]*.
+	// Name is 2–8 characters, [a-z][a-z0-9]*, and not app.
 	Name string `yaml:"name"`
 	// Account is a key of Config.Accounts.
 	Account string `yaml:"account"`
@@ -86,11 +89,13 @@ const (
 
 // Network is a stage's VPC.
 type Network struct {
-	// CIDR is the VPC's range, /16 to /24; ranges of two stages never overlap.
+	// CIDR is the VPC's range, /16 to /24 in 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16, on its boundary; ranges of two
+	// stages never overlap.
 	CIDR netip.Prefix `yaml:"cidr"`
-	// PrivateSubnets, one per zone; default: the first three /20 blocks (for a /16) of the range.
+	// PrivateSubnets, one per zone, /28 at least; default: the first three sixteenths of the range (/20 of a /16; eighths
+	// of a /24) that the public ones leave free.
 	PrivateSubnets []netip.Prefix `yaml:"privateSubnets"`
-	// PublicSubnets, one per zone; default: the next three blocks.
+	// PublicSubnets, one per zone, /27 at least; default: the next three blocks.
 	PublicSubnets []netip.Prefix `yaml:"publicSubnets"`
 	// NAT is the NAT mode; default one.
 	NAT NATMode `yaml:"nat"`
@@ -113,11 +118,11 @@ type Artifacts struct {
 
 // Database is a stage's RDS for PostgreSQL instance.
 type Database struct {
-	// EngineMajor is the PostgreSQL major version, the only part that is pinned; default "17".
+	// EngineMajor is the PostgreSQL major version in quotes, 14–18, the only part that is pinned; default "17".
 	EngineMajor string `yaml:"engineMajor"`
 	// InstanceClass without the "db." prefix; default t4g.micro.
 	InstanceClass string `yaml:"instanceClass"`
-	// StorageGiB is 20–65536; default 20. MaxStorageGiB lets RDS grow it; default 100.
+	// StorageGiB is 20–65536; default 20. MaxStorageGiB lets RDS grow it and is at least a tenth more; default 100.
 	StorageGiB    int `yaml:"storageGiB"`
 	MaxStorageGiB int `yaml:"maxStorageGiB"`
 	// MultiAZ keeps a standby in another zone.
@@ -135,7 +140,7 @@ type Service struct {
 	// CPU units and MemoryMiB form a pair that Fargate offers; default 512 and 1024.
 	CPU       int `yaml:"cpu"`
 	MemoryMiB int `yaml:"memoryMiB"`
-	// MinTasks and MaxTasks bound autoscaling; default 1 and 4, in production 2 and 8.
+	// MinTasks and MaxTasks bound autoscaling, 1–5000; default 1 and 4, in production 2 and 8.
 	MinTasks int `yaml:"minTasks"`
 	MaxTasks int `yaml:"maxTasks"`
 	// TargetCPUPercent is what autoscaling aims for, 10–90; default 60.
@@ -144,10 +149,11 @@ type Service struct {
 
 // QA governs the QA environments and their cleanup.
 type QA struct {
-	// Stage is the name of the stage that hosts the environments; default qa.
+	// Stage is the name of the stage that hosts the environments; default qa. Another name than qa works only while no stage
+	// has that one, and in the account of the root zone: the environments answer at <slug>.qa.<domain>.
 	Stage string `yaml:"stage"`
 	// DefaultTTL and MaxTTL bound a lease; MaxLifetime counts from the service's creation and no renewal passes it.
-	// Defaults 48h, 168h and 720h.
+	// Whole minutes, each at most the next; defaults 48h, 168h and 720h.
 	DefaultTTL  Duration `yaml:"defaultTtl"`
 	MaxTTL      Duration `yaml:"maxTtl"`
 	MaxLifetime Duration `yaml:"maxLifetime"`
