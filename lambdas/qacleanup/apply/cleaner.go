@@ -5,6 +5,7 @@ import (
 	"context"
 
 	"slipway/lambdas/qacleanup/decide"
+	"slipway/lambdas/qacleanup/gather"
 )
 
 // Cleaner deletes resources of one kind. Clean may be called again for what is gone already or half gone, and then
@@ -23,7 +24,9 @@ type Clients struct {
 
 // ECS are the calls of all cleaners of ECS resources, and the one that reads a lease again.
 type ECS interface {
+	gather.Describer
 	serviceCalls
+	taskCalls
 	taskDefinitionCalls
 }
 
@@ -44,8 +47,9 @@ func Cleaners(c Clients) []Cleaner {
 	return []Cleaner{
 		stacks{c.Stack},
 		listenerRules{c.ELB},
-		services{client: c.ECS},
+		tasks{c.ECS},
 		targetGroups{c.ELB},
 		taskDefinitions{c.ECS},
+		services{c.ECS},
 	}
 }

@@ -2,7 +2,6 @@ package apply
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -21,7 +20,7 @@ const (
 	Deleted     Status = "deleted"     // all steps are done; CloudFormation and ECS may still be at work
 	WouldDelete Status = "wouldDelete" // dry run
 	Renewed     Status = "renewed"     // its lease was renewed since the facts were read
-	Postponed   Status = "postponed"   // some of it is still in use; the next run tries again
+	Postponed   Status = "postponed"   // some of it is still in use; the next run goes on
 	Left        Status = "left"        // out of time; the next run goes on
 	Failed      Status = "failed"
 )
@@ -133,7 +132,6 @@ func (r Runner) target(ctx context.Context, cleaners map[decide.Kind]Cleaner, o 
 		}
 	}
 
-	var later []error
 	for _, step := range o.Steps {
 		cleaner, ok := cleaners[step.Kind]
 		if !ok {
@@ -144,7 +142,9 @@ func (r Runner) target(ctx context.Context, cleaners map[decide.Kind]Cleaner, o 
 		case err == nil:
 			o.Done++
 		case isLater(err):
-			later = append(later, err)
+			// The order matters, so what follows waits too; the next run begins again and finds less to do.
+			o.Status, o.Detail = Postponed, err.Error()
+			return
 		case isOutOfTime(ctx, err):
 			o.Status, o.Detail = Left, "the run's time ended before all of it was gone"
 			return
@@ -154,7 +154,4 @@ func (r Runner) target(ctx context.Context, cleaners map[decide.Kind]Cleaner, o 
 		}
 	}
 	o.Status = Deleted
-	if len(later) > 0 {
-		o.Status, o.Detail = Postponed, errors.Join(later...).Error()
-	}
 }

@@ -12,7 +12,6 @@ import (
 )
 
 type serviceCalls interface {
-	DescribeServices(context.Context, *ecs.DescribeServicesInput, ...func(*ecs.Options)) (*ecs.DescribeServicesOutput, error)
 	DeleteService(context.Context, *ecs.DeleteServiceInput, ...func(*ecs.Options)) (*ecs.DeleteServiceOutput, error)
 }
 
@@ -21,8 +20,7 @@ type services struct{ client serviceCalls }
 
 func (services) Kind() decide.Kind { return decide.KindService }
 
-// Clean forces the deletion, which scales the service to zero itself: ECS stops the tasks, and the service drains until
-// they are gone. A call to scale it down first would change nothing and need one more permission.
+// Clean forces the deletion: ECS stops tasks that are left, and the service drains until they are gone.
 func (c services) Clean(ctx context.Context, s decide.Step) error {
 	cluster, err := clusterOf(s.ID)
 	if err != nil {

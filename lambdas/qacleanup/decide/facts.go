@@ -29,7 +29,7 @@ type Facts struct {
 	PiecesError  string // why these could not be read
 }
 
-// Service is an ECS service of the QA cluster.
+// Service is an ECS service of the QA cluster. Once it drains, AWS no longer lists it.
 type Service struct {
 	ARN            string
 	Name           string
@@ -37,6 +37,9 @@ type Service struct {
 	Status         string // ACTIVE or DRAINING
 	CreatedAt      time.Time
 	Tags           map[string]string
+	Desired        int
+	Running        int      // tasks that run or start
+	Daemon         bool     // it has no number of tasks to set
 	TargetGroups   []string // ARNs, of all its deployments
 	TaskDefinition string   // ARN
 }

@@ -9,10 +9,11 @@ import (
 // Kind is a kind of resource that the cleanup deletes or keeps.
 type Kind string
 
-// The kinds. A new one needs a file here or in Pieces, and a cleaner in package apply.
+// The kinds. A new one needs a file and a line in pieces here, and a cleaner in package apply.
 const (
 	KindStack           Kind = "stack"
 	KindListenerRule    Kind = "listener rule"
+	KindTasks           Kind = "tasks"
 	KindService         Kind = "service"
 	KindTargetGroup     Kind = "target group"
 	KindTaskDefinitions Kind = "task definitions"
@@ -47,12 +48,15 @@ type Claim struct {
 	Environment string
 }
 
-// Step deletes one thing. ID is a stack's ID, a rule's, service's or target group's ARN, or a family's name.
+// Step deletes one thing. ID is a stack's ID, a rule's, service's or target group's ARN, or a family's name; KindTasks has
+// the service's.
 type Step struct {
 	Kind Kind
 	ID   string
 	// Active and Inactive are the revisions of a family, KindTaskDefinitions only.
 	Active, Inactive []string
+	// Wait leaves what follows to the next run while tasks are stopping, KindTasks only.
+	Wait bool
 }
 
 // Entry is one thing that stays, and why.

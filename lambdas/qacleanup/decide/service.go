@@ -9,15 +9,17 @@ import (
 // piece plans the deletion of one kind of resource that a hand-made service consists of.
 type piece func(d *decision, m member, t *Target)
 
-// pieces is the order in which a hand-made service is taken apart: first nothing is routed to it, then it stops, then
-// what only it used goes. A later kind refuses to be deleted while an earlier one still refers to it.
+// pieces is the order in which a hand-made service is taken apart: first nothing is routed to it, then its tasks stop,
+// then what only it used goes, and the service itself last. For the service carries the lease: were it deleted earlier,
+// a run that is interrupted would leave the rest where no later run finds it.
 //
 // A new kind is a file with a piece, a line here, and a cleaner in package apply.
 var pieces = []piece{
 	listenerRules,
-	ecsService,
+	tasks,
 	targetGroups,
 	taskDefinitions,
+	ecsService,
 }
 
 func (d *decision) service(m member) {

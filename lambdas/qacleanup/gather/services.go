@@ -112,6 +112,9 @@ func service(s ecstypes.Service) decide.Service {
 		CreatedAt:      aws.ToTime(s.CreatedAt),
 		Tags:           make(map[string]string, len(s.Tags)),
 		TaskDefinition: aws.ToString(s.TaskDefinition),
+		Desired:        int(s.DesiredCount),
+		Running:        int(s.RunningCount + s.PendingCount),
+		Daemon:         s.SchedulingStrategy == ecstypes.SchedulingStrategyDaemon,
 	}
 	if _, name, ok := strings.Cut(aws.ToString(s.ClusterArn), ":cluster/"); ok {
 		out.Cluster = name
