@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/http"
 	"os"
 	"reflect"
 	"slices"
@@ -21,6 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 // Cloud answers the calls of all services and records them.
@@ -228,8 +230,13 @@ func listed(t *testing.T, file string) (actions []string) {
 	return actions
 }
 
-// ErrInternal is a fault of AWS that passes, and that the SDK retries.
-var ErrInternal error = &smithy.GenericAPIError{Code: "InternalFailure", Message: "try again", Fault: smithy.FaultServer}
+// Internal is a fault of AWS that passes, and that the SDK retries.
+func Internal() error {
+	return &smithyhttp.ResponseError{
+		Response: &smithyhttp.Response{Response: &http.Response{StatusCode: http.StatusInternalServerError}},
+		Err:      &smithy.GenericAPIError{Code: "InternalFailure", Message: "internal error", Fault: smithy.FaultServer},
+	}
+}
 
 // refuse marks a call that AWS would refuse whatever the state: a mistake of the caller, on which CheckNoMistakes fails.
 func (c *Cloud) refuse(err error) error {
