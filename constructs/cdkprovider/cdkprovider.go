@@ -10,9 +10,8 @@ import (
 
 // Resource types of CDK's custom resources, after which it names their providers.
 const (
-	RestrictDefaultSecurityGroup = "Custom::VpcRestrictDefaultSG"
-	AutoDeleteObjects            = "Custom::S3AutoDeleteObjects"
-	ZoneDelegation               = "Custom::CrossAccountZoneDelegation"
+	AutoDeleteObjects = "Custom::S3AutoDeleteObjects"
+	ZoneDelegation    = "Custom::CrossAccountZoneDelegation"
 )
 
 // DeclareLogGroup gives the provider's function a declared log group. CDK has no option for it, and the group that

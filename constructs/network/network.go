@@ -14,7 +14,6 @@ import (
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
-	"slipway/constructs/cdkprovider"
 	"slipway/constructs/loggroup"
 	"slipway/constructs/nag"
 )
@@ -92,11 +91,11 @@ func New(scope constructs.Construct, id string, props Props) *Network {
 		},
 		EnableDnsHostnames: jsii.Bool(true),
 		EnableDnsSupport:   jsii.Bool(true),
-		// The default group lets its members talk to each other and out, and a resource made without a group lands in
-		// it (CIS and FSBP EC2.2 want it empty). CloudFormation can't remove those rules, so this is CDK's function.
-		RestrictDefaultSecurityGroup: jsii.Bool(true),
+		// The default security group keeps the rules that AWS gives it: its members may talk to each other and out. No
+		// resource of the platform is in it, and CloudFormation can't empty it (CIS and FSBP EC2.2 want that); CDK would
+		// bring a Node.js function with the right to change security groups for it.
+		RestrictDefaultSecurityGroup: jsii.Bool(false),
 	})
-	cdkprovider.DeclareLogGroup(construct, cdkprovider.RestrictDefaultSecurityGroup, props.LogDays)
 
 	setRanges(n.vpc.PrivateSubnets(), props.PrivateSubnets)
 	setRanges(n.vpc.PublicSubnets(), props.PublicSubnets)
