@@ -163,7 +163,8 @@ def paged(get_resources, data: dict):
     if status != 200:
         return status, headers, body
     answer = json.loads(body)
-    found = sorted(answer["ResourceTagMappingList"], key=lambda r: r["ResourceARN"])
+    found = sorted((r for r in answer["ResourceTagMappingList"] if not _inactive_service(r["ResourceARN"])),
+                   key=lambda r: r["ResourceARN"])
     if token:
         try:
             after = base64.urlsafe_b64decode(token).decode()
@@ -174,3 +175,13 @@ def paged(get_resources, data: dict):
     next_token = base64.urlsafe_b64encode(page[-1]["ResourceARN"].encode()).decode() if more else ""
     answer |= {"ResourceTagMappingList": page, "PaginationToken": next_token}
     return status, headers, json.dumps(answer).encode()
+
+
+def _inactive_service(arn: str) -> bool:
+    """Whether this is the ARN of a deleted ECS service, whose tags ministack keeps."""
+    from ministack.services import ecs
+
+    if ":service/" not in arn or ":ecs:" not in arn:
+        return False
+    service = ecs._services.get(arn.rpartition(":service/")[2])
+    return service is not None and service.get("status") == "INACTIVE"

@@ -206,16 +206,17 @@ def _spawn(module: str, env: dict[str, str], log_path: Path) -> subprocess.Popen
 
 
 def down(directory: Path, purge: bool = False) -> bool:
-    """Stops the instance and saves its state; with purge, its containers and everything in it go too.
+    """Stops the instance and saves its state; with purge, everything in it goes too.
 
-    Returns whether it ran. Running containers of tasks are stopped either way: ``up`` starts them again.
+    Returns whether it ran. The containers of tasks go either way: ``up`` starts new ones for its services.
     """
     instance = load(directory)
     ran = bool(instance and alive(instance.pid, "local.server"))
     if instance:
         _stop(instance)
+    # The service scheduler may have started one more while the others were stopped; none of them has an owner now.
+    _remove_containers(directory, instance)
     if purge:
-        _remove_containers(directory, instance)
         for child in ("state", "s3", "tmp", "cdk"):
             shutil.rmtree(directory / child, ignore_errors=True)
         for child in ("instance.json", "records.json", "codedeploy.json", "moto-requests.jsonl", "ministack.log",

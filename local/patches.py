@@ -14,7 +14,7 @@ def apply() -> None:
     _import_services()
     api_additions.apply()
     containers.apply()
-    _accept_secrets_transform()
+    _change_transforms()
 
 
 def _import_services() -> None:
@@ -46,17 +46,23 @@ def without_transform(template: dict, name: str) -> dict:
     return template
 
 
-def _accept_secrets_transform() -> None:
-    """Accepts the transform that adds a hosted rotation Lambda; the rotation is then a schedule without a Lambda.
+def _change_transforms() -> None:
+    """Refuses applications of the Serverless Application Repository, and accepts the transform of hosted rotation.
 
     On AWS the transform puts a nested stack with AWS's own rotation function into the template. Here its request
-    (HostedRotationLambda) stays on the schedule, which is recorded.
+    (HostedRotationLambda) stays on the schedule, which is recorded: a schedule without a Lambda.
     """
     from ministack.services.cloudformation import engine
 
     original = engine._apply_transforms
 
     def apply_transforms(template, *args, **kwargs):
+        # Its template would be fetched from an API that isn't here, by a call that blocks the server.
+        resources = template.get("Resources") or {}
+        found = sorted(k for k, r in resources.items() if (r or {}).get("Type") == "AWS::Serverless::Application")
+        if found:
+            raise ValueError(f"Template format error: AWS::Serverless::Application ({', '.join(found)}) needs the "
+                             "Serverless Application Repository, which the local AWS doesn't have")
         return original(without_transform(template, SECRETS_TRANSFORM), *args, **kwargs)
 
     replace_everywhere(original, apply_transforms)

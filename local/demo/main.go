@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -60,7 +61,7 @@ func run(ctx context.Context) error {
 		}
 		port = number
 	}
-	cfg, err := config.Load("platform.yaml", config.Profile{Local: true, HostArchitecture: "x86_64"})
+	cfg, err := config.Load("platform.yaml", config.Profile{Local: true, HostArchitecture: runtime.GOARCH})
 	if err != nil {
 		return err
 	}
