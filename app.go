@@ -33,7 +33,7 @@ func run() error {
 
 	cfg, err := config.Load("platform.yaml", config.Profile{
 		Local:            context["profile"] == "local",
-		HostArchitecture: map[string]string{"amd64": "x86_64", "arm64": "arm64"}[runtime.GOARCH],
+		HostArchitecture: runtime.GOARCH,
 	})
 	if err != nil {
 		return err

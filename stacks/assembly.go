@@ -25,6 +25,7 @@ func Assemble(app awscdk.App, cfg *config.Config, request config.Request, lambda
 		delegated[stage.Name] = true
 	}
 
+	var qaFront *Service
 	for _, stage := range cfg.Stages {
 		on := stageStacks{dns: root}
 		if delegated[stage.Name] {
@@ -34,12 +35,14 @@ func Assemble(app awscdk.App, cfg *config.Config, request config.Request, lambda
 		on.data = NewData(app, cfg, stage, on.network)
 		on.cluster = NewCluster(app, cfg, stage, on.network)
 		if stage.Name == cfg.QA.Stage {
-			NewQAFront(app, cfg, stage, on, code)
+			qaFront = NewQAFront(app, cfg, stage, on, code)
 		} else {
 			NewService(app, cfg, stage, on, code, request.ImageTag)
 		}
 	}
-	NewQALifecycle(app, cfg, code)
+	// It reads the front's parameters, so the front comes first. The environments read them too, but deploying one must not
+	// touch the shared stacks.
+	NewQALifecycle(app, cfg, code).AddDependency(qaFront.Stack, jsii.String("reads its parameters"))
 	if request.Environment != nil {
 		NewQAEnvironment(app, cfg, *request.Environment, request.ImageTag)
 	}

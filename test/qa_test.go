@@ -1,0 +1,134 @@
+package test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const environmentStack = "slipway-qa-env-feature-new-awe-9aa2fb69"
+
+func TestTheLeaseIsOnTheService(t *testing.T) {
+	service := shippedAssembly(t).stack(t, environmentStack).one(t, "AWS::ECS::Service")
+	tags := map[string]string{}
+	for _, tag := range list(service.at("Tags")) {
+		tags[fmt.Sprint(at(tag, "Key"))] = fmt.Sprint(at(tag, "Value"))
+	}
+	for key, want := range map[string]string{
+		"slipway:environment":  "feature-new-awe-9aa2fb69",
+		"slipway:branch":       "feature/new-awesome-feature",
+		"slipway:owner":        "sam@example.com",
+		"slipway:expires":      "2026-03-04T09:30:00Z", // the clock of these tests and the default 48 hours
+		"slipway:max-lifetime": "720h0m0s",
+	} {
+		if tags[key] != want {
+			t.Errorf("tag %s = %q, want %q", key, tags[key], want)
+		}
+	}
+	// Only the service carries the lease: anywhere else a renewal would touch resources that have nothing to do with it.
+	for id, r := range shippedAssembly(t).stack(t, environmentStack).Resources {
+		if r.Type != "AWS::ECS::Service" && strings.Contains(text(r.Properties), "slipway:expires") {
+			t.Errorf("%s carries the lease too", id)
+		}
+	}
+}
+
+func TestAnEnvironmentAnswersOnItsOwnHostOnly(t *testing.T) {
+	rule := shippedAssembly(t).stack(t, environmentStack).one(t, "AWS::ElasticLoadBalancingV2::ListenerRule")
+	rule.want(t, "Conditions", []any{map[string]any{
+		"Field": "host-header", "HostHeaderConfig": map[string]any{"Values": []string{"feature-new-awe-9aa2fb69.qa.example.com"}},
+	}})
+	rule.want(t, "Actions.0.Type", "forward")
+}
+
+// TestAnEnvironmentLocksNothing: an import would forbid every change of the exported value, so that one environment could
+// block the update of the shared front.
+func TestAnEnvironmentLocksNothing(t *testing.T) {
+	stack := shippedAssembly(t).stack(t, environmentStack)
+	if raw := text(stack); strings.Contains(raw, "Fn::ImportValue") {
+		t.Error("the environment imports an exported value")
+	}
+	if len(stack.Outputs) == 0 {
+		t.Fatal("no outputs")
+	}
+	for name, output := range stack.Outputs {
+		if output["Export"] != nil {
+			t.Errorf("output %s is exported", name)
+		}
+	}
+	for name, stack := range shippedAssembly(t).templates {
+		if name != environmentStack && strings.Contains(text(stack), "feature-new-awe") {
+			t.Errorf("%s knows the environment", name)
+		}
+	}
+}
+
+func TestTheServiceWaitsForItsRule(t *testing.T) {
+	stack := shippedAssembly(t).stack(t, environmentStack)
+	service, rule := stack.one(t, "AWS::ECS::Service"), stack.one(t, "AWS::ElasticLoadBalancingV2::ListenerRule")
+	if !slices.Contains(list(service.DependsOn), any(rule.LogicalID)) {
+		t.Errorf("the service depends on %s: ECS refuses a target group without a load balancer", text(service.DependsOn))
+	}
+}
+
+func TestAnUnknownHostGetsNothing(t *testing.T) {
+	for _, listener := range shippedAssembly(t).stack(t, "slipway-qa-service").all("AWS::ElasticLoadBalancingV2::Listener") {
+		if text(listener.at("Port")) == "443" {
+			listener.want(t, "DefaultActions.0.Type", "fixed-response")
+			listener.want(t, "DefaultActions.0.FixedResponseConfig.StatusCode", "404")
+		}
+	}
+}
+
+func TestCleanupRunsOnItsScheduleAndItsFailuresAreSeen(t *testing.T) {
+	stack := shippedAssembly(t).stack(t, "slipway-qa-lifecycle")
+	rule := stack.one(t, "AWS::Events::Rule")
+	rule.want(t, "ScheduleExpression", "rate(15 minutes)")
+	if rule.at("Targets.0.DeadLetterConfig.Arn") == nil {
+		t.Error("an event that cannot be delivered is lost")
+	}
+	function := stack.one(t, "AWS::Lambda::Function")
+	if function.at("DeadLetterConfig.TargetArn") == nil {
+		t.Error("a failed run leaves no trace in the queue")
+	}
+	function.want(t, "Environment.Variables.SLIPWAY_QA_CLUSTER", "qa-cluster")
+	function.want(t, "Environment.Variables.SLIPWAY_DRY_RUN", "false")
+	if alarms := stack.all("AWS::CloudWatch::Alarm"); len(alarms) != 2 {
+		t.Errorf("%d alarms, want one for errors and one for the dead-letter queue", len(alarms))
+	}
+}
+
+// grantedByTheCDK are actions that a function needs for its log group, its queue and its topic's key: AWS makes those calls
+// on its behalf, the handlers make none of them.
+var grantedByTheCDK = []string{"logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage", "kms:Decrypt", "kms:GenerateDataKey"}
+
+// TestLambdasMayDoExactlyWhatTheyDo compares the synthesized policies with the calls recorded from the handlers' own tests.
+func TestLambdasMayDoExactlyWhatTheyDo(t *testing.T) {
+	for _, lambda := range []struct{ name, stack, role string }{
+		{"qacleanup", "slipway-qa-lifecycle", "CleanupRole"},
+		{"imageresolver", "slipway-qa-service", "ImageResolverRole"},
+		{"imageresolver", "slipway-prod-service", "ImageResolverRole"},
+	} {
+		t.Run(lambda.name+" in "+lambda.stack, func(t *testing.T) {
+			raw, err := os.ReadFile(filepath.Join(root, "lambdas", lambda.name, "testdata", "actions.txt"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			called := strings.Fields(string(raw))
+			granted := keys(policyActions(shippedAssembly(t).stack(t, lambda.stack), lambda.role))
+			for _, action := range called {
+				if !slices.Contains(granted, action) {
+					t.Errorf("calls %s without a grant", action)
+				}
+			}
+			for _, action := range granted {
+				if !slices.Contains(called, action) && !slices.Contains(grantedByTheCDK, action) {
+					t.Errorf("is granted %s and never calls it", action)
+				}
+			}
+		})
+	}
+}

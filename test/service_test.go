@@ -1,0 +1,173 @@
+package test
+
+import (
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+	"testing"
+)
+
+func TestTheServiceRunsPrivatelyAndRollsBack(t *testing.T) {
+	stack := shippedAssembly(t).stack(t, "slipway-prod-service")
+	service := stack.one(t, "AWS::ECS::Service")
+	service.want(t, "ServiceName", "prod-service")
+	service.want(t, "LaunchType", "FARGATE")
+	service.want(t, "NetworkConfiguration.AwsvpcConfiguration.AssignPublicIp", "DISABLED")
+	service.want(t, "DeploymentConfiguration.DeploymentCircuitBreaker", map[string]any{"Enable": true, "Rollback": true})
+	service.want(t, "DeploymentConfiguration.MinimumHealthyPercent", 100)
+	service.want(t, "HealthCheckGracePeriodSeconds", 60)
+	service.want(t, "DesiredCount", nil) // autoscaling owns it
+	for i, subnet := range list(service.at("NetworkConfiguration.AwsvpcConfiguration.Subnets")) {
+		if !strings.Contains(text(subnet), "privateSubnet") && !strings.Contains(text(subnet), "PrivateSubnet") {
+			t.Errorf("subnet %d of the service is %s, not a private one", i, text(subnet))
+		}
+	}
+	target := stack.one(t, "AWS::ApplicationAutoScaling::ScalableTarget")
+	target.want(t, "MinCapacity", 2)
+	target.want(t, "MaxCapacity", 8)
+}
+
+func TestTheTaskIsLockedDown(t *testing.T) {
+	for _, name := range []string{"slipway-dev-service", "slipway-prod-service", "slipway-qa-env-feature-new-awe-9aa2fb69"} {
+		t.Run(name, func(t *testing.T) {
+			stack := shippedAssembly(t).stack(t, name)
+			task := stack.one(t, "AWS::ECS::TaskDefinition")
+			task.want(t, "NetworkMode", "awsvpc")
+			task.want(t, "RequiresCompatibilities", []string{"FARGATE"})
+			containers := list(task.at("ContainerDefinitions"))
+			if len(containers) != 1 {
+				t.Fatalf("%d containers, want one", len(containers))
+			}
+			task.want(t, "ContainerDefinitions.0.Name", "app")
+			task.want(t, "ContainerDefinitions.0.ReadonlyRootFilesystem", true)
+			task.want(t, "ContainerDefinitions.0.LinuxParameters.Capabilities", map[string]any{"Drop": []string{"ALL"}})
+			task.want(t, "ContainerDefinitions.0.PortMappings.0.ContainerPort", 8080)
+			if host := task.at("ContainerDefinitions.0.PortMappings.0.HostPort"); host != nil && text(host) != "8080" {
+				t.Errorf("host port %s: under awsvpc it equals the container's", text(host))
+			}
+			task.want(t, "ContainerDefinitions.0.MountPoints", []any{map[string]any{"ContainerPath": "/tmp", "ReadOnly": false, "SourceVolume": "tmp"}})
+			task.want(t, "ContainerDefinitions.0.LogConfiguration.LogDriver", "awslogs")
+			if role := task.at("ExecutionRoleArn"); role == nil {
+				t.Error("no execution role")
+			}
+			// Whatever runs comes from the image resolver: no default image, no "latest".
+			if image := text(task.at("ContainerDefinitions.0.Image")); !strings.Contains(image, "ImageUri") {
+				t.Errorf("image %s does not come from the image resolver", image)
+			}
+		})
+	}
+}
+
+// policyActions are the allowed actions of the policies attached to roles whose logical ID contains part, with their
+// resources.
+func policyActions(stack template, part string) map[string]string {
+	found := map[string]string{}
+	for _, policy := range stack.all("AWS::IAM::Policy") {
+		if !strings.Contains(text(policy.at("Roles")), part) {
+			continue
+		}
+		for _, statement := range list(policy.at("PolicyDocument.Statement")) {
+			for _, action := range list(at(statement, "Action")) {
+				found[fmt.Sprint(action)] = text(at(statement, "Resource"))
+			}
+		}
+	}
+	return found
+}
+
+func keys(m map[string]string) []string {
+	names := make([]string, 0, len(m))
+	for name := range m {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	return names
+}
+
+func TestTheTaskRoleReachesOnlyTheArtifacts(t *testing.T) {
+	stack := shippedAssembly(t).stack(t, "slipway-prod-service")
+	got := policyActions(stack, "TaskTaskRole")
+	want := []string{"kms:Decrypt", "kms:GenerateDataKey", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"}
+	if !slices.Equal(keys(got), want) {
+		t.Errorf("task role may %v, want %v", keys(got), want)
+	}
+	if !strings.Contains(got["s3:GetObject"], "/*") {
+		t.Errorf("objects %s, want those of the bucket", got["s3:GetObject"])
+	}
+
+	environment := shippedAssembly(t).stack(t, "slipway-qa-env-feature-new-awe-9aa2fb69")
+	if got := policyActions(environment, "TaskTaskRole")["s3:PutObject"]; !strings.Contains(got, "/qa/feature-new-awe-9aa2fb69/*") {
+		t.Errorf("a QA environment may write to %s, want its own prefix only", got)
+	}
+}
+
+func TestTheExecutionRoleIsScoped(t *testing.T) {
+	got := policyActions(shippedAssembly(t).stack(t, "slipway-prod-service"), "TaskExecutionRole")
+	want := []string{"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetAuthorizationToken", "ecr:GetDownloadUrlForLayer", "logs:CreateLogStream", "logs:PutLogEvents"}
+	if !slices.Equal(keys(got), want) {
+		t.Errorf("execution role may %v, want %v", keys(got), want)
+	}
+	if got["ecr:BatchGetImage"] != `"arn:aws:ecr:eu-west-1:111111111111:repository/simple-flask-app"` {
+		t.Errorf("may pull from %s", got["ecr:BatchGetImage"])
+	}
+}
+
+func TestTheFrontSpeaksHTTPSAndRedirectsHTTP(t *testing.T) {
+	for _, name := range []string{"slipway-dev-service", "slipway-qa-service", "slipway-stage-service", "slipway-prod-service"} {
+		t.Run(name, func(t *testing.T) {
+			stack := shippedAssembly(t).stack(t, name)
+			attributes := text(stack.one(t, "AWS::ElasticLoadBalancingV2::LoadBalancer").at("LoadBalancerAttributes"))
+			for _, want := range []string{
+				`{"Key":"routing.http.drop_invalid_header_fields.enabled","Value":"true"}`,
+				`{"Key":"access_logs.s3.enabled","Value":"true"}`,
+				`{"Key":"idle_timeout.timeout_seconds","Value":"60"}`,
+			} {
+				if !strings.Contains(attributes, want) {
+					t.Errorf("attributes %s lack %s", attributes, want)
+				}
+			}
+			ports := map[string]resource{}
+			for _, listener := range stack.all("AWS::ElasticLoadBalancingV2::Listener") {
+				ports[text(listener.at("Port"))] = listener
+			}
+			if len(ports) != 2 {
+				t.Fatalf("listeners on %d ports, want 80 and 443", len(ports))
+			}
+			ports["443"].want(t, "Protocol", "HTTPS")
+			if policy := fmt.Sprint(ports["443"].at("SslPolicy")); !strings.HasPrefix(policy, "ELBSecurityPolicy-TLS13-1-2") {
+				t.Errorf("TLS policy %s, want TLS 1.2 or newer only", policy)
+			}
+			ports["80"].want(t, "DefaultActions.0.Type", "redirect")
+			ports["80"].want(t, "DefaultActions.0.RedirectConfig", map[string]any{"Port": "443", "Protocol": "HTTPS", "StatusCode": "HTTP_301"})
+		})
+	}
+}
+
+func TestTheFrontReachesOnlyTheApplication(t *testing.T) {
+	stack := shippedAssembly(t).stack(t, "slipway-prod-service")
+	group := stack.one(t, "AWS::EC2::SecurityGroup")
+	egress := list(group.at("SecurityGroupEgress"))
+	for _, other := range stack.all("AWS::EC2::SecurityGroupEgress") {
+		egress = append(egress, other.Properties)
+	}
+	if len(egress) != 1 || text(at(egress[0], "FromPort")) != "8080" || text(at(egress[0], "ToPort")) != "8080" || at(egress[0], "DestinationSecurityGroupId") == nil {
+		t.Errorf("the load balancer may reach %s, want port 8080 of the application's group", text(egress))
+	}
+	ingress := stack.one(t, "AWS::EC2::SecurityGroupIngress")
+	ingress.want(t, "FromPort", 8080)
+	ingress.want(t, "ToPort", 8080)
+	if ingress.at("CidrIp") != nil || ingress.at("SourceSecurityGroupId") == nil {
+		t.Errorf("the application accepts %s, want the load balancer only", text(ingress.Properties))
+	}
+}
+
+func TestTheImageReferenceIsRecordedAfterTheService(t *testing.T) {
+	stack := shippedAssembly(t).stack(t, "slipway-prod-service")
+	parameter := stack.one(t, "AWS::SSM::Parameter")
+	parameter.want(t, "Name", "/slipway/prod/image")
+	service := stack.one(t, "AWS::ECS::Service").LogicalID
+	if !slices.Contains(list(parameter.DependsOn), any(service)) {
+		t.Errorf("the parameter depends on %s, want %s: a rolled-back image must not be recorded", text(parameter.DependsOn), service)
+	}
+}
