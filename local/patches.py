@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from . import api_additions, containers
+from . import api_additions, containers, waiting
 
 SECRETS_TRANSFORM = "AWS::SecretsManager-2024-09-16"
 
@@ -14,6 +14,7 @@ def apply() -> None:
     _import_services()
     api_additions.apply()
     containers.apply()
+    waiting.apply()
     _change_transforms()
 
 
