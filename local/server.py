@@ -20,10 +20,11 @@ def main() -> None:
 
     import ministack.app
 
-    from . import front, patches, types_registry
+    from . import front, patches, public_parameters, types_registry
 
     patches.apply()
     types_registry.register()
+    public_parameters.publish()
     ministack.app.app = front.wrap(ministack.app.app, int(os.environ["SLIPWAY_MOTO_PORT"]),
                                       int(os.environ["GATEWAY_PORT"]))
     ministack.app.main()
