@@ -12,9 +12,13 @@ SECRETS_TRANSFORM = "AWS::SecretsManager-2024-09-16"
 def apply() -> None:
     """Applies all changes; called once, before the server starts."""
     _import_services()
+    # Here, since this file offers what that one needs.
+    from . import targets
+
     api_additions.apply()
     containers.apply()
     waiting.apply()
+    targets.apply()
     _change_transforms()
 
 

@@ -104,7 +104,7 @@ def _service_create(call: Call):
         parameters["tags"] = tags_lower(call.props["Tags"])
     made = client.create_service(cluster=cluster, serviceName=name, **parameters)["service"]
     call.physical_id = made["serviceArn"]
-    _wait_until_stable(client, cluster, name)
+    _wait_until_stable(call, cluster, name)
     return made["serviceArn"], {"ServiceArn": made["serviceArn"], "Name": name}
 
 
@@ -121,7 +121,7 @@ def _service_update(call: Call):
         client.update_service(cluster=cluster, service=name, **parameters)
     _retag(call, call.physical_id)
     if parameters:
-        _wait_until_stable(client, cluster, name)
+        _wait_until_stable(call, cluster, name)
     return {"ServiceArn": call.physical_id, "Name": name}
 
 
@@ -135,8 +135,9 @@ def _service_delete(call: Call):
             raise
 
 
-def _wait_until_stable(client, cluster: str, name: str) -> None:
-    """Waits as CloudFormation does; raises with the service's last words when it doesn't become stable."""
+def _wait_until_stable(call: Call, cluster: str, name: str) -> None:
+    """Waits for running tasks and healthy targets, as CloudFormation does; raises with the reasons otherwise."""
+    client = call.client("ecs")
     deadline = time.monotonic() + STABLE_SECONDS
     while True:
         found = client.describe_services(cluster=cluster, services=[name])["services"]
@@ -148,13 +149,28 @@ def _wait_until_stable(client, cluster: str, name: str) -> None:
             raise ValueError(f"Error occurred during operation 'ECS Deployment Circuit Breaker was triggered'. "
                              f"{primary.get('rolloutStateReason', '')} {_stop_reasons(client, cluster, name)}")
         if (service["runningCount"] == service["desiredCount"] and not service.get("pendingCount")
-                and len(service["deployments"]) <= 1):
+                and len(service["deployments"]) <= 1 and not _not_healthy(call, service)):
             return
         if time.monotonic() > deadline:
             raise ValueError(f"service {cluster}/{name} did not stabilize within {STABLE_SECONDS} s: "
                              f"{service['runningCount']} of {service['desiredCount']} tasks run. "
+                             f"{_not_healthy(call, service)} "
                              f"{_stop_reasons(client, cluster, name)}")
         time.sleep(0.2)
+
+
+def _not_healthy(call: Call, service: dict) -> str:
+    """What keeps the service's targets from being healthy; empty when nothing does.
+
+    Tasks without an address (no container engine) have no targets, so nothing is waited for.
+    """
+    for balancer in service.get("loadBalancers") or []:
+        described = call.client("elbv2").describe_target_health(TargetGroupArn=balancer["targetGroupArn"])
+        for target in described["TargetHealthDescriptions"]:
+            health = target["TargetHealth"]
+            if health["State"] in ("initial", "unhealthy"):
+                return f"Target {target['Target']['Id']} is {health['State']}: {health.get('Description', '')}"
+    return ""
 
 
 def _stop_reasons(client, cluster: str, name: str) -> str:
