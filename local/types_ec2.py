@@ -268,9 +268,21 @@ def _describe_instance(call: Call) -> dict | None:
     return found[0]["Instances"][0] if found else None
 
 
+def run_instances_form(props: dict) -> dict:
+    """The template's properties in the shape of RunInstances, where the two differ."""
+    changed = dict(props)
+    if "Monitoring" in props:
+        changed["Monitoring"] = {"Enabled": truth(props["Monitoring"])}
+    if props.get("NetworkInterfaces"):
+        changed["NetworkInterfaces"] = [
+            {("Groups" if key == "GroupSet" else key): value for key, value in interface.items()}
+            for interface in props["NetworkInterfaces"]]
+    return changed
+
+
 def _instance_create(call: Call):
     ec2 = call.client("ec2")
-    props = call.props
+    props = run_instances_form(call.props)
     parameters = fit(ec2, "run_instances", without(props, *_NOT_IN_RUN_INSTANCES))
     parameters |= {"MinCount": 1, "MaxCount": 1}
     if props.get("SecurityGroupIds"):

@@ -42,7 +42,7 @@ func Assemble(app awscdk.App, cfg *config.Config, request config.Request, lambda
 	}
 	// It reads the front's parameters, so the front comes first. The environments read them too, but deploying one must not
 	// touch the shared stacks.
-	NewQALifecycle(app, cfg, code).AddDependency(qaFront.Stack, jsii.String("reads its parameters"))
+	NewQALifecycle(app, cfg, code).AddStackDependency(qaFront.Stack, jsii.String("reads its parameters"))
 	if request.Environment != nil {
 		NewQAEnvironment(app, cfg, *request.Environment, request.ImageTag)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
+	"slipway/constructs/cdkprovider"
 	"slipway/constructs/nag"
 	"slipway/internal/contract"
 )
@@ -130,6 +131,9 @@ func accessLogs(scope constructs.Construct, props Props) awss3.IBucket {
 		RemovalPolicy:     policy,
 		AutoDeleteObjects: jsii.Bool(!props.Retain),
 	})
+	if !props.Retain {
+		cdkprovider.DeclareLogGroup(scope, cdkprovider.AutoDeleteObjects, props.AccessLogDays)
+	}
 	nag.Suppress(bucket, "AwsSolutions-S1", "This bucket holds access logs; logging the log bucket would never end.")
 	return bucket
 }
