@@ -112,7 +112,8 @@ func (t *tour) readCheckout(ctx context.Context) error {
 	}
 	t.tag = shortCommit(t.commit)
 	if changed != "" { // tags are immutable, so changed files get one of their own
-		t.tag += "-changed-" + time.Now().UTC().Format("20060102T150405")
+		t.tag += "-dirty-" + time.Now().UTC().Format("20060102T150405")
+		t.commit += "-dirty"
 	}
 	return nil
 }
