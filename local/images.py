@@ -125,6 +125,9 @@ def _run_build(found: engine.Engine, context: Path, name: str, arguments: dict, 
                 command += ["--volume", f"{source}:{target}:ro"]
         if podman:
             command += ["--pull=never" if stand_in else "--pull=missing", "--format", "docker"]
+        if re.search(r"^FROM\s.*\sAS\s+app\s*$", (context / "Dockerfile").read_text(), re.MULTILINE | re.IGNORECASE):
+            # Older builders make every stage, the tests' too, unless they are told which one is wanted.
+            command += ["--target", "app"]
         command.append(str(context))
         env = {**os.environ, **found.environment(), "DOCKER_BUILDKIT": "1"}
         if podman:

@@ -118,17 +118,23 @@ def environment(directory: Path, endpoint: str) -> dict[str, str]:
 
 
 def up(directory: Path, port: int, log=print) -> Instance:
-    """Starts the instance, or returns the running one; raises LocalError when it can't be started."""
+    """Starts the instance, or returns the running one; raises LocalError when it can't be started.
+
+    Port 0 means any: the running instance's, the last one's if it is still free, or a free one.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     instance = running(directory)
     if instance:
-        if instance.port != port:
+        if port not in (0, instance.port):
             raise LocalError(f"the local AWS of {directory} runs on port {instance.port}, not {port}: "
                              f"stop it first (`python -m local down --dir {directory}`), or use that port")
         return instance
     left_over = load(directory)
     if left_over:
         _stop(left_over)
+    if port == 0:
+        # State holds URLs of the last port, such as those of queues, so it is taken again if it can be.
+        port = left_over.port if left_over and _free(left_over.port) else free_port()
     if not _free(port):
         raise LocalError(f"port {port} is taken by another program: choose another with --port, "
                          "or LOCAL_AWS_PORT for make")
