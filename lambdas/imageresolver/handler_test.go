@@ -39,8 +39,9 @@ type world struct {
 }
 
 type answer struct {
-	Status, Reason, PhysicalResourceId string
-	Data                               map[string]string
+	Status, Reason string
+	PhysicalID     string `json:"PhysicalResourceId"`
+	Data           map[string]string
 }
 
 func newWorld(t *testing.T) *world {
@@ -65,7 +66,7 @@ func (w *world) Do(r *http.Request) (*http.Response, error) {
 		w.t.Error(err)
 	}
 	w.answers = append(w.answers, a)
-	return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(""))}, nil
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(""))}, nil
 }
 
 // send sends an event and returns the answer, of which there must be one.
@@ -98,8 +99,8 @@ func (w *world) send(kind string, change map[string]any) answer {
 		w.t.Fatalf("%d answers to one event", len(w.answers)-before)
 	}
 	a := w.answers[before]
-	if a.PhysicalResourceId != "slipway-dev-service/Image" {
-		w.t.Errorf("the ID is %q", a.PhysicalResourceId)
+	if a.PhysicalID != "slipway-dev-service/Image" {
+		w.t.Errorf("the ID is %q", a.PhysicalID)
 	}
 	return a
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -229,29 +230,40 @@ func TestFailedDeletionIsTriedThreeTimesThenLeftToAPerson(t *testing.T) {
 }
 
 func TestRunStopsBeforeTheDeadlineAndTheNextOneGoesOn(t *testing.T) {
-	w := newWorld(t)
-	for i := range 60 {
-		w.environment(fmt.Sprintf("feature/%d", i), now.Add(-time.Hour))
-	}
-	ctx, cancel := context.WithDeadline(context.Background(), time.Now().Add(margin+300*time.Millisecond))
-	defer cancel()
-	w.cloud.Before = func(action string) {
-		if action == "cloudformation:DeleteStack" && w.cloud.Calls(action) >= 20 {
-			time.Sleep(350 * time.Millisecond)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		for i := range 200 {
+			w.environment(fmt.Sprintf("feature/%d", i), now.Add(-time.Hour))
 		}
-	}
-	summary, err := w.invoke(ctx)
-	if err != nil {
-		t.Errorf("running out of time is no failure: %v", err)
-	}
-	if ctx.Err() != nil || summary.Counts.Left == 0 || summary.Counts.Deleted == 0 || summary.Counts.Left+summary.Counts.Deleted != 60 {
-		t.Errorf("%+v", summary.Counts)
-	}
-	w.cloud.Before = nil
-	next := w.run()
-	if next.Counts.Left != 0 || next.Counts.Deleted+next.Counts.Skipped != 60 {
-		t.Errorf("the next run: %+v", next.Counts)
-	}
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		w.cloud.Before = func(action string) {
+			if action == "cloudformation:DeleteStack" {
+				time.Sleep(4 * time.Second)
+			}
+		}
+		began := time.Now()
+		summary, err := w.invoke(ctx)
+		if err != nil {
+			t.Errorf("running out of time is no failure: %v", err)
+		}
+		// Eight at once, each for four seconds: 12 rounds end before the margin, the one after it is begun in time.
+		if took := time.Since(began); took < 48*time.Second || took > 52*time.Second {
+			t.Errorf("took %s, want the minute less the margin", took)
+		}
+		c := summary.Counts
+		if c.Deleted < 12*8 || c.Left == 0 || c.Deleted+c.Left != 200 {
+			t.Errorf("%+v", c)
+		}
+		if len(w.sns.Messages) != 1 || !strings.Contains(w.sns.Messages[0].Body, fmt.Sprintf("Left for lack of time: %d.", c.Left)) {
+			t.Errorf("message %q", w.sns.Messages)
+		}
+		w.cloud.Before = nil
+		next := w.run()
+		if next.Counts.Left != 0 || next.Counts.Deleted+next.Counts.Skipped != 200 {
+			t.Errorf("the next run: %+v", next.Counts)
+		}
+	})
 }
 
 func TestPartialFailuresKeepWhatIsUnknown(t *testing.T) {

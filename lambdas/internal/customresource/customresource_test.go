@@ -24,8 +24,12 @@ const stackID = "arn:aws:cloudformation:eu-west-1:111111111111:stack/slipway-dev
 
 // answer is CloudFormation's side of the protocol, as its documentation names the fields.
 type answer struct {
-	Status, Reason, PhysicalResourceId, StackId, RequestId, LogicalResourceId string
-	Data                                                                      map[string]string
+	Status, Reason    string
+	PhysicalID        string `json:"PhysicalResourceId"`
+	StackID           string `json:"StackId"`
+	RequestID         string `json:"RequestId"`
+	LogicalResourceID string `json:"LogicalResourceId"`
+	Data              map[string]string
 }
 
 // bucket takes the answers as S3 takes them at a signed address.
@@ -111,14 +115,10 @@ func TestAlwaysExactlyOneAnswer(t *testing.T) {
 		status  string
 		reason  string // part of it
 	}{
-		"success":  {nil, works, "SUCCESS", ""},
-		"an error": {nil, func(context.Context, Request) (map[string]string, error) { return nil, errors.New("no image") }, "FAILED", "no image"},
-		"a panic":  {nil, func(context.Context, Request) (map[string]string, error) { panic("boom") }, "FAILED", "panicked"},
-		"a nil panic": {nil, func(context.Context, Request) (map[string]string, error) {
-			var m map[string]string
-			m["x"] = ""
-			return m, nil
-		}, "FAILED", "panicked"},
+		"success":                        {nil, works, "SUCCESS", ""},
+		"an error":                       {nil, func(context.Context, Request) (map[string]string, error) { return nil, errors.New("no image") }, "FAILED", "no image"},
+		"a panic":                        {nil, func(context.Context, Request) (map[string]string, error) { panic("boom") }, "FAILED", "panicked"},
+		"a runtime error":                {nil, func(context.Context, Request) (map[string]string, error) { var r *Request; return r.Properties, nil }, "FAILED", "panicked"},
 		"an unknown request type":        {map[string]any{"RequestType": "Replace"}, works, "FAILED", `RequestType is "Replace"`},
 		"a property that is a list":      {map[string]any{"ResourceProperties": map[string]any{"Name": []string{"a"}}}, works, "FAILED", "property Name is no string"},
 		"a property that is a number":    {map[string]any{"ResourceProperties": map[string]any{"Name": 1}}, works, "FAILED", "property Name is no string"},
@@ -143,7 +143,7 @@ func TestAlwaysExactlyOneAnswer(t *testing.T) {
 				t.Fatalf("%d answers", b.requests)
 			}
 			a := b.answers[0]
-			if a.Status != c.status || !strings.Contains(a.Reason, c.reason) || c.status == "SUCCESS" && a.Reason != "" || a.PhysicalResourceId == "" {
+			if a.Status != c.status || !strings.Contains(a.Reason, c.reason) || c.status == "SUCCESS" && a.Reason != "" || a.PhysicalID == "" {
 				t.Errorf("got %+v, want %s %q", a, c.status, c.reason)
 			}
 		})
@@ -164,7 +164,7 @@ func TestAnswerRepeatsWhatIdentifiesTheRequest(t *testing.T) {
 			t.Fatal(err)
 		}
 		a := b.answers[0]
-		if a.PhysicalResourceId != c.id || a.StackId != stackID || a.RequestId != "request-1" || a.LogicalResourceId != "Image" || a.Data["Key"] != "v" {
+		if a.PhysicalID != c.id || a.StackID != stackID || a.RequestID != "request-1" || a.LogicalResourceID != "Image" || a.Data["Key"] != "v" {
 			t.Errorf("%s: %+v", sentence, a)
 		}
 	}

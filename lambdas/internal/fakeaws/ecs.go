@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -263,8 +262,7 @@ func (e *ECS) describeTaskDefinition(in *ecs.DescribeTaskDefinitionInput) (*ecs.
 }
 
 func describe(r *Revision) *ecstypes.TaskDefinition {
-	n, _ := strconv.Atoi(r.ARN[strings.LastIndexByte(r.ARN, ':')+1:])
-	return &ecstypes.TaskDefinition{TaskDefinitionArn: &r.ARN, Family: &r.Family, Revision: int32(n), Status: r.Status}
+	return &ecstypes.TaskDefinition{TaskDefinitionArn: &r.ARN, Family: &r.Family, Status: r.Status}
 }
 
 func (e *ECS) deregister(in *ecs.DeregisterTaskDefinitionInput) (*ecs.DeregisterTaskDefinitionOutput, error) {

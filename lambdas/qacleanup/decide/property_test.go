@@ -190,7 +190,8 @@ func checkStack(t *rapid.T, f Facts, live map[string]Service, target Target) {
 	}
 	old := !s.CreatedAt.IsZero() && now.Sub(s.CreatedAt) >= 2*time.Hour
 	failed := s.Status == "CREATE_FAILED" || s.Status == "ROLLBACK_COMPLETE" || s.Status == "ROLLBACK_FAILED"
-	if len(f.Unreadable) > 0 || !(s.Status == "DELETE_FAILED" || failed && old) {
+	may := s.Status == "DELETE_FAILED" || failed && old
+	if len(f.Unreadable) > 0 || !may {
 		t.Fatalf("stack %s goes without a lease: %+v", s.Name, s)
 	}
 }

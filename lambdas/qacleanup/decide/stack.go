@@ -52,6 +52,7 @@ func (d *decision) stack(s Stack) {
 	case unclear:
 		keep(true, "%s", why)
 		return
+	case over:
 	}
 	if s.Protected {
 		keep(true, "%s, but its termination protection is on; switch it off or delete it by hand", why)

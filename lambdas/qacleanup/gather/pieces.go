@@ -146,6 +146,7 @@ func ruleOf(r elbtypes.Rule) decide.Rule {
 			}
 		case elbtypes.ActionTypeEnumFixedResponse, elbtypes.ActionTypeEnumRedirect:
 			rule.Answers = true
+		default: // it signs people in; where requests go is another action
 		}
 	}
 	return rule
