@@ -13,12 +13,13 @@ def apply() -> None:
     """Applies all changes; called once, before the server starts."""
     _import_services()
     # Here, since this file offers what that one needs.
-    from . import targets
+    from . import exports, targets
 
     api_additions.apply()
     containers.apply()
     waiting.apply()
     targets.apply()
+    exports.apply()
     _change_transforms()
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local import (api_additions, codedeploy, containers, ecrnames, engine, errors, forward, images, instance,
+from local import (api_additions, codedeploy, containers, ecrnames, engine, errors, exports, forward, images, instance,
                    loadbalancers, patches, targets, types_attributes, types_registry, waiting)
 from local.types_base import Refused, fit, truth
 from local.types_delivery import policy_target, target_identity
@@ -335,6 +335,27 @@ def test_no_type_is_registered_twice():
 ])
 def test_only_the_transform_of_hosted_rotation_is_taken_out(declared, left):
     assert patches.without_transform({"Transform": declared}, patches.SECRETS_TRANSFORM).get("Transform") == left
+
+
+# Exports
+
+OWN, OTHER = "arn:aws:cloudformation:r:a:stack/own/1", "arn:aws:cloudformation:r:a:stack/other/1"
+
+
+@pytest.mark.parametrize("current, new, imported, expected", [
+    ({}, {"e": "1"}, [], None),
+    ({"e": (OWN, "1")}, {"e": "1"}, ["user"], None),
+    ({"e": (OWN, "1")}, {"e": "2"}, [], None),
+    ({"e": (OWN, "1")}, {"e": "2"}, ["user"], "Export e cannot be updated as it is in use by user"),
+    ({"e": (OWN, "1")}, {}, ["user"], "Export e cannot be deleted as it is in use by user"),
+    ({"e": (OWN, "1")}, {}, [], None),
+    ({"e": (OTHER, "1")}, {"e": "1"}, [], "Export with name e is already exported by stack other."),
+    ({"e": (OTHER, "1")}, {}, ["user"], None),
+])
+def test_an_export_stays_as_it_is_while_somebody_imports_it(current, new, imported, expected):
+    known = {name: {"StackId": stack, "Value": value} for name, (stack, value) in current.items()}
+    wanted = {name: {"StackId": OWN, "Value": value} for name, value in new.items()}
+    assert exports.problem(OWN, known, wanted, lambda name: imported) == expected
 
 
 # Tagging pages
