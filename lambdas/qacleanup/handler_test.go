@@ -102,7 +102,7 @@ func TestInterruptedRunIsFinishedByTheNextOnes(t *testing.T) {
 		"elasticloadbalancing:DeleteRule", "ecs:UpdateService", "elasticloadbalancing:DeleteTargetGroup", "ecs:DeregisterTaskDefinition",
 		"ecs:DeleteTaskDefinitions", "ecs:DeleteService", "elasticloadbalancing:DescribeRules", "elasticloadbalancing:DescribeTags",
 		"elasticloadbalancing:DescribeTargetGroups", "ecs:DescribeTaskDefinition", "ecs:ListTaskDefinitions", "ecs:DescribeServices",
-		"ecs:ListServices", "cloudformation:DescribeStacks", "cloudformation:DeleteStack", "sns:Publish",
+		"ecs:ListServices", "cloudformation:ListStacks", "cloudformation:DescribeStacks", "cloudformation:DeleteStack", "sns:Publish",
 	} {
 		t.Run(action, func(t *testing.T) {
 			w := newWorld(t)
@@ -292,7 +292,7 @@ func TestPartialFailuresKeepWhatIsUnknown(t *testing.T) {
 func TestThrottlingIsRetried(t *testing.T) {
 	w := newWorld(t)
 	stack, _ := w.environment("feature/old", now.Add(-time.Hour))
-	for _, a := range []string{"ecs:ListServices", "ecs:DescribeServices", "cloudformation:DescribeStacks", "cloudformation:DeleteStack", "sns:Publish"} {
+	for _, a := range []string{"ecs:ListServices", "ecs:DescribeServices", "cloudformation:ListStacks", "cloudformation:DescribeStacks", "cloudformation:DeleteStack", "sns:Publish"} {
 		w.cloud.Fail(a, fakeaws.Throttled(), fakeaws.Throttled())
 	}
 	if summary := w.run(); !is(summary.Deleted, "stack "+stack) {
@@ -376,7 +376,7 @@ func TestRevisionThatCannotBeDeletedIsAFailure(t *testing.T) {
 }
 
 func TestNothingIsDecidedWithoutAListing(t *testing.T) {
-	for _, action := range []string{"ecs:ListServices", "cloudformation:DescribeStacks"} {
+	for _, action := range []string{"ecs:ListServices", "cloudformation:ListStacks"} {
 		w := newWorld(t)
 		w.environment("feature/old", now.Add(-time.Hour))
 		w.cloud.Fail(action, fakeaws.Denied())

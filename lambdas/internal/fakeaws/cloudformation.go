@@ -16,10 +16,11 @@ import (
 type CloudFormation struct {
 	cloud *Cloud
 
-	Stacks []*cfntypes.Stack
-	known  map[string]*cfntypes.Stack       // by name and by ID
-	Events map[string][]cfntypes.StackEvent // stack ID → events, newest first
-	Page   int                              // stacks or events in a page
+	Stacks  []*cfntypes.Stack
+	known   map[string]*cfntypes.Stack // by name and by ID
+	deleted []*cfntypes.Stack
+	Events  map[string][]cfntypes.StackEvent // stack ID → events, newest first
+	Page    int                              // stacks or events in a page
 }
 
 const cloudFormationID = "CloudFormation"
@@ -27,6 +28,7 @@ const cloudFormationID = "CloudFormation"
 // NewCloudFormation adds CloudFormation to the cloud.
 func NewCloudFormation(c *Cloud) *CloudFormation {
 	f := &CloudFormation{cloud: c, known: map[string]*cfntypes.Stack{}, Events: map[string][]cfntypes.StackEvent{}, Page: 100}
+	On(c, cloudFormationID, f.listStacks)
 	On(c, cloudFormationID, f.describeStacks)
 	On(c, cloudFormationID, f.describeStackEvents)
 	On(c, cloudFormationID, f.deleteStack)
@@ -59,6 +61,8 @@ func (f *CloudFormation) Settle(at time.Time, reason string) {
 			continue
 		}
 		if reason == "" {
+			s.StackStatus = cfntypes.StackStatusDeleteComplete
+			f.deleted = append(f.deleted, s)
 			delete(f.known, *s.StackName)
 			delete(f.known, *s.StackId)
 			f.Stacks = slices.DeleteFunc(f.Stacks, func(x *cfntypes.Stack) bool { return x == s })
@@ -86,21 +90,35 @@ func (f *CloudFormation) find(nameOrID string) *cfntypes.Stack {
 	return f.known[nameOrID]
 }
 
-func (f *CloudFormation) describeStacks(in *cloudformation.DescribeStacksInput) (*cloudformation.DescribeStacksOutput, error) {
-	all := f.Stacks
-	if in.StackName != nil {
-		s := f.find(*in.StackName)
-		if s == nil {
-			return nil, Invalid("Stack with id %s does not exist", *in.StackName)
+func (f *CloudFormation) listStacks(in *cloudformation.ListStacksInput) (*cloudformation.ListStacksOutput, error) {
+	var all []cfntypes.StackSummary
+	for _, s := range slices.Concat(f.Stacks, f.deleted) { // deleted ones are listed for 90 days
+		if len(in.StackStatusFilter) == 0 || slices.Contains(in.StackStatusFilter, s.StackStatus) {
+			all = append(all, cfntypes.StackSummary{
+				StackId: s.StackId, StackName: s.StackName, StackStatus: s.StackStatus, StackStatusReason: s.StackStatusReason,
+				CreationTime: s.CreationTime, ParentId: s.ParentId,
+			})
 		}
-		all = []*cfntypes.Stack{s}
 	}
 	part, next, err := page(f.cloud, all, in.NextToken, f.Page)
-	out := &cloudformation.DescribeStacksOutput{NextToken: next}
-	for _, s := range part {
-		out.Stacks = append(out.Stacks, *s)
+	return &cloudformation.ListStacksOutput{StackSummaries: part, NextToken: next}, err
+}
+
+// describeStacks takes a name or an ID; without one it would show every stack of the account, which no Lambda may.
+func (f *CloudFormation) describeStacks(in *cloudformation.DescribeStacksInput) (*cloudformation.DescribeStacksOutput, error) {
+	if in.StackName == nil {
+		return nil, f.cloud.refuse(Denied())
 	}
-	return out, err
+	s := f.find(*in.StackName)
+	for _, d := range f.deleted {
+		if *d.StackId == *in.StackName { // a deleted stack is found by its ID only
+			s = d
+		}
+	}
+	if s == nil {
+		return nil, Invalid("Stack with id %s does not exist", *in.StackName)
+	}
+	return &cloudformation.DescribeStacksOutput{Stacks: []cfntypes.Stack{*s}}, nil
 }
 
 func (f *CloudFormation) describeStackEvents(in *cloudformation.DescribeStackEventsInput) (*cloudformation.DescribeStackEventsOutput, error) {

@@ -57,13 +57,15 @@ type Stack struct {
 	Status       string
 	StatusReason string
 	CreatedAt    time.Time
-	Protected    bool   // termination protection
 	ParentID     string // of a nested stack
+	Protected    bool   // termination protection; known of those that Doomed names
 
 	// Only of stacks whose status is DELETE_FAILED: how many deletions failed in a row, and when the last one did.
 	FailedDeletions int
 	LastFailure     time.Time
-	EventsError     string // why these two could not be read
+
+	// ReadError is why the protection or the failed deletions could not be read.
+	ReadError string
 }
 
 // Rule is a rule of the shared listener.

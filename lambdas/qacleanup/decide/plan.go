@@ -93,6 +93,17 @@ func Decide(in Input, f Facts) Plan {
 	return d.plan
 }
 
+// Doomed returns the IDs of the stacks that have to go by what their listing says. Their termination protection and their
+// failed deletions have to be looked up before Decide can judge them.
+func Doomed(in Input, f Facts) (ids []string) {
+	for _, t := range Decide(in, f).Targets {
+		if t.Kind == KindStack {
+			ids = append(ids, t.Steps[0].ID)
+		}
+	}
+	return ids
+}
+
 // HandMade returns the services that no stack will delete and whose lease has ended. Their pieces have to be looked up
 // before Decide can plan their deletion.
 func HandMade(in Input, f Facts) []Service {

@@ -83,6 +83,7 @@ func genFacts(t *rapid.T) Facts {
 		s.CreatedAt = rapid.SampledFrom([]time.Time{{}, now, now.Add(-time.Hour), now.Add(-48 * time.Hour)}).Draw(t, "stack created")
 		s.Protected = rapid.IntRange(0, 4).Draw(t, "protected") == 0
 		s.ParentID = rapid.SampledFrom([]string{"", "", "", "", "parent"}).Draw(t, "parent")
+		s.ReadError = rapid.SampledFrom([]string{"", "", "", "denied"}).Draw(t, "read error")
 		s.FailedDeletions = rapid.IntRange(0, 4).Draw(t, "failed deletions")
 		f.Stacks = append(f.Stacks, s)
 	}
@@ -175,7 +176,7 @@ func checkStack(t *rapid.T, f Facts, live map[string]Service, target Target) {
 	if !ok || !contract.IsSlug(slug) || s.Name != target.Name {
 		t.Fatalf("%s is no QA environment", s.Name)
 	}
-	if s.Protected || s.ParentID != "" || strings.HasSuffix(s.Status, "_IN_PROGRESS") || s.Status == "DELETE_COMPLETE" ||
+	if s.Protected || s.ReadError != "" || s.ParentID != "" || strings.HasSuffix(s.Status, "_IN_PROGRESS") || s.Status == "DELETE_COMPLETE" ||
 		s.Status == "DELETE_FAILED" && s.FailedDeletions >= MaxFailedDeletions {
 		t.Fatalf("%+v must stay", s)
 	}

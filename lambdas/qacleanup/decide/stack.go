@@ -54,16 +54,16 @@ func (d *decision) stack(s Stack) {
 		return
 	case over:
 	}
+	if s.ReadError != "" {
+		keep(true, "%s, but its state could not be read: %s", why, s.ReadError)
+		return
+	}
 	if s.Protected {
 		keep(true, "%s, but its termination protection is on; switch it off or delete it by hand", why)
 		return
 	}
 	if s.Status == "DELETE_FAILED" {
-		switch {
-		case s.EventsError != "":
-			keep(true, "its deletion failed, and how often can't be read: %s", s.EventsError)
-			return
-		case s.FailedDeletions >= MaxFailedDeletions:
+		if s.FailedDeletions >= MaxFailedDeletions {
 			e.Since = s.LastFailure
 			e.Why = fmt.Sprintf("its deletion failed %d times, the cleanup no longer tries: %s; remove what blocks it and delete the stack",
 				s.FailedDeletions, reasonOf(s))

@@ -26,8 +26,8 @@ type Reader struct {
 	ELB   ELB
 }
 
-// Facts reads all services of the cluster, then all stacks of the platform's environments, then what the hand-made
-// services that have to go consist of. The stacks come after the services, so that a stack which isn't there any more
+// Facts reads all services of the cluster, then all stacks of the platform's environments, then more about the stacks
+// that have to go and what the hand-made services that have to go consist of. The stacks come after the services, so that a stack which isn't there any more
 // never leaves a service that looks hand-made only because its stack was still to be created.
 //
 // A listing that fails is an error, for nothing can be decided without it. Anything smaller that fails is part of the
@@ -43,11 +43,7 @@ func (r Reader) Facts(ctx context.Context, in decide.Input) (f decide.Facts, pro
 		return f, nil, err
 	}
 	f.Stacks = stacks
-	for _, s := range f.Stacks {
-		if s.EventsError != "" {
-			problems = errors.Join(problems, fmt.Errorf("read the events of stack %s: %s", s.Name, s.EventsError))
-		}
-	}
+	problems = errors.Join(problems, r.details(ctx, f.Stacks, decide.Doomed(in, f)))
 	if handMade := decide.HandMade(in, f); len(handMade) > 0 {
 		if err := r.pieces(ctx, handMade, &f); err != nil {
 			f.PiecesError = err.Error()

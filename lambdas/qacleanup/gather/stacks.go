@@ -2,8 +2,11 @@ package gather
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -11,11 +14,13 @@ import (
 	cfntypes "github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 
 	"slipway/internal/contract"
+	"slipway/lambdas/internal/bounded"
 	"slipway/lambdas/qacleanup/decide"
 )
 
 // CloudFormation are the calls that reading needs.
 type CloudFormation interface {
+	ListStacks(context.Context, *cloudformation.ListStacksInput, ...func(*cloudformation.Options)) (*cloudformation.ListStacksOutput, error)
 	DescribeStacks(context.Context, *cloudformation.DescribeStacksInput, ...func(*cloudformation.Options)) (*cloudformation.DescribeStacksOutput, error)
 	DescribeStackEvents(context.Context, *cloudformation.DescribeStackEventsInput, ...func(*cloudformation.Options)) (*cloudformation.DescribeStackEventsOutput, error)
 }
@@ -24,41 +29,75 @@ type CloudFormation interface {
 // hundred events; AWS gives them newest first.
 const maxEventPages = 10
 
-// stacks pages through all stacks. ListStacks would name fewer facts (no termination protection, and the deleted stacks
-// of 90 days besides), and asking for each stack by name would be one call for each.
+// stacks lists the stacks of the environments. DescribeStacks without a name would tell more in as many calls, but show
+// the parameters and outputs of every stack in the account, for which the function has no permission.
 func (r Reader) stacks(ctx context.Context) ([]decide.Stack, error) {
 	prefix := contract.QAEnvironmentStack(r.Platform, "")
+	var statuses []cfntypes.StackStatus
+	for _, s := range cfntypes.StackStatus("").Values() {
+		if s != cfntypes.StackStatusDeleteComplete { // of which AWS lists those of 90 days
+			statuses = append(statuses, s)
+		}
+	}
 	var stacks []decide.Stack
-	pages := cloudformation.NewDescribeStacksPaginator(r.Stack, &cloudformation.DescribeStacksInput{})
+	pages := cloudformation.NewListStacksPaginator(r.Stack, &cloudformation.ListStacksInput{StackStatusFilter: statuses})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("list the stacks %s*: %w", prefix, err)
 		}
-		for _, s := range page.Stacks {
-			if !strings.HasPrefix(aws.ToString(s.StackName), prefix) {
-				continue
+		for _, s := range page.StackSummaries {
+			if strings.HasPrefix(aws.ToString(s.StackName), prefix) {
+				stacks = append(stacks, decide.Stack{
+					ID:           aws.ToString(s.StackId),
+					Name:         aws.ToString(s.StackName),
+					Status:       string(s.StackStatus),
+					StatusReason: aws.ToString(s.StackStatusReason),
+					CreatedAt:    aws.ToTime(s.CreationTime),
+					ParentID:     aws.ToString(s.ParentId),
+				})
 			}
-			stack := decide.Stack{
-				ID:           aws.ToString(s.StackId),
-				Name:         aws.ToString(s.StackName),
-				Status:       string(s.StackStatus),
-				StatusReason: aws.ToString(s.StackStatusReason),
-				CreatedAt:    aws.ToTime(s.CreationTime),
-				Protected:    aws.ToBool(s.EnableTerminationProtection),
-				ParentID:     aws.ToString(s.ParentId),
-			}
-			_, ours := contract.SlugFromStack(r.Platform, stack.Name)
-			if ours && s.StackStatus == cfntypes.StackStatusDeleteFailed {
-				var err error
-				if stack.FailedDeletions, stack.LastFailure, err = r.failedDeletions(ctx, stack.ID); err != nil {
-					stack.EventsError = err.Error()
-				}
-			}
-			stacks = append(stacks, stack)
 		}
 	}
 	return stacks, nil
+}
+
+// details reads what the listing doesn't say of the stacks with the IDs, and what it says once more, for it may be old.
+func (r Reader) details(ctx context.Context, stacks []decide.Stack, ids []string) (problems error) {
+	var doomed []*decide.Stack
+	for i := range stacks {
+		if slices.Contains(ids, stacks[i].ID) {
+			doomed = append(doomed, &stacks[i])
+		}
+	}
+	var mu sync.Mutex
+	bounded.Each(r.Concurrency, doomed, func(s *decide.Stack) {
+		if err := r.detail(ctx, s); err != nil {
+			s.ReadError = err.Error()
+			mu.Lock()
+			defer mu.Unlock()
+			problems = errors.Join(problems, fmt.Errorf("describe stack %s: %w", s.Name, err))
+		}
+	})
+	return problems
+}
+
+func (r Reader) detail(ctx context.Context, s *decide.Stack) error {
+	out, err := r.Stack.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &s.ID})
+	if err != nil {
+		return err
+	}
+	if len(out.Stacks) != 1 {
+		return fmt.Errorf("the answer has %d stacks", len(out.Stacks))
+	}
+	s.Status = string(out.Stacks[0].StackStatus)
+	s.StatusReason = aws.ToString(out.Stacks[0].StackStatusReason)
+	s.ParentID = aws.ToString(out.Stacks[0].ParentId)
+	s.Protected = aws.ToBool(out.Stacks[0].EnableTerminationProtection)
+	if out.Stacks[0].StackStatus == cfntypes.StackStatusDeleteFailed {
+		s.FailedDeletions, s.LastFailure, err = r.failedDeletions(ctx, s.ID)
+	}
+	return err
 }
 
 // failedDeletions counts how often in a row the deletion of a stack failed, as its events tell it.
