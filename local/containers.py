@@ -3,12 +3,15 @@
 - Images in ECR come from the local ECR's record: an image that was never pushed can't be pulled, as on AWS. The
   bytes are already in the engine, so nothing is copied.
 - Entry point, user, working directory, read-only root, memory limit and the task's empty volumes are applied.
-- The containers of one awsvpc task share one network, so that a sidecar is on localhost, as on Fargate.
+- The containers of one awsvpc task share one network, so that a sidecar is on localhost, as on Fargate, and find the
+  local AWS on their own loopback address (tasknet.py).
 """
 
 from __future__ import annotations
 
-from . import ecrnames
+import os
+
+from . import ecrnames, tasknet
 
 _MIB = 1024 * 1024
 
@@ -18,6 +21,8 @@ def apply() -> None:
     from ministack.services import ecs
 
     get_docker, run_kwargs, cleanup = ecs._get_docker, ecs._build_run_kwargs, ecs._cleanup_task_resources
+    attach = ecs._attach_started_container
+    gateway, reachable = int(os.environ["GATEWAY_PORT"]), tasknet.possible(os.environ.get("DOCKER_HOST", ""))
     wrapped: dict[int, Client] = {}
 
     def client():
@@ -28,13 +33,25 @@ def apply() -> None:
 
     def build(cdef, td, *args, **kwargs):
         made = run_kwargs(cdef, td, *args, **kwargs)
+        if reachable and td.get("networkMode") == "awsvpc":
+            made["environment"] = tasknet.readdressed(made.get("environment") or {}, gateway)
         return complete(made, cdef, td)
 
     def clean(task, docker_client, extra_container=None):
         cleanup(task, docker_client, extra_container)
         remove_volumes(docker_client, task.get("taskArn", ""))
 
+    def attached(task, container, index, *args):
+        # The task's further containers share the network of its first.
+        if reachable and index == 0 and task.get("_network_mode") == "awsvpc":
+            container.reload()
+            pid = (container.attrs.get("State") or {}).get("Pid")
+            if pid:
+                tasknet.expose(pid, gateway)
+        return attach(task, container, index, *args)
+
     ecs._get_docker, ecs._build_run_kwargs, ecs._cleanup_task_resources = client, build, clean
+    ecs._attach_started_container = attached
 
 
 def volume_uses(td: dict) -> dict[str, int]:

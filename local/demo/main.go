@@ -150,8 +150,15 @@ func (t *tour) prepare(ctx context.Context) error {
 }
 
 func (t *tour) deploy(ctx context.Context) error {
+	var app string
+	if err := t.run(ctx, "Synthesize every stack of every stage (cdk synth)", func(ctx context.Context, log io.Writer) (note string, err error) {
+		app, err = t.aws.Synth(ctx, log, "-c", "imageTag="+t.tag)
+		return "", err
+	}); err != nil {
+		return err
+	}
 	if err := t.run(ctx, "Deploy the registry and put the image into it", func(ctx context.Context, log io.Writer) (string, error) {
-		if err := t.aws.CDK(ctx, log, "deploy", contract.PlatformStack(t.cfg.Platform, contract.StackRegistry)); err != nil {
+		if err := t.aws.CDK(ctx, log, "deploy", "--app", app, contract.PlatformStack(t.cfg.Platform, contract.StackRegistry)); err != nil {
 			return "", err
 		}
 		return "", t.aws.PushImage(ctx, log, t.tag)
@@ -159,7 +166,7 @@ func (t *tour) deploy(ctx context.Context) error {
 		return err
 	}
 	return t.run(ctx, "Deploy every stack of every stage (cdk deploy --all)", func(ctx context.Context, log io.Writer) (string, error) {
-		if err := t.aws.CDK(ctx, log, "deploy", "--all", "--concurrency", "4", "-c", "imageTag="+t.tag); err != nil {
+		if err := t.aws.CDK(ctx, log, "deploy", "--app", app, "--all", "--concurrency", "4"); err != nil {
 			return "", err
 		}
 		stacks, err := t.aws.Stacks(ctx, t.cfg.Platform+"-")
@@ -174,7 +181,7 @@ func (t *tour) provision(ctx context.Context) error {
 			return err
 		}
 		if err := t.run(ctx, "Provision a QA environment for "+branch, func(ctx context.Context, log io.Writer) (string, error) {
-			return slug, t.aws.CDK(ctx, log, "deploy", "--exclusively", contract.QAEnvironmentStack(t.cfg.Platform, slug),
+			return slug, t.aws.CDK(ctx, log, "deploy", contract.QAEnvironmentStack(t.cfg.Platform, slug),
 				"-c", "branch="+branch, "-c", "imageTag="+t.tag, "-c", "ttl=48h", "-c", "owner=demo@example.com")
 		}); err != nil {
 			return err

@@ -98,21 +98,34 @@ func (l *Local) PushImage(ctx context.Context, log io.Writer, tag string) error 
 	return l.python(ctx, log, "push", "--dir", l.Directory, "--tag", tag)
 }
 
-// Bootstrap runs `cdk bootstrap` for the local account.
+// Bootstrap runs `cdk bootstrap` for the local account, away from cdk.json: the account needs no synthesis.
 func (l *Local) Bootstrap(ctx context.Context, log io.Writer) error {
-	return l.CDK(ctx, log, "bootstrap", "aws://"+AccountID+"/"+Region)
+	return l.cdk(ctx, log, filepath.Join(l.Root, l.Directory), "bootstrap", "aws://"+AccountID+"/"+Region)
 }
 
-// CDK runs the CDK CLI of the checkout in the local profile, with the instance's environment. args begin with the command.
-func (l *Local) CDK(ctx context.Context, log io.Writer, args ...string) error {
-	full := append([]string{args[0], "--context", "profile=local", "--no-color", "--ci"}, args[1:]...)
-	switch args[0] {
+// Synth writes the templates of the local profile to the instance's folder and returns what `cdk --app` takes for them:
+// several commands then share one synthesis. args are further context.
+func (l *Local) Synth(ctx context.Context, log io.Writer, args ...string) (app string, err error) {
+	app = filepath.Join(l.Directory, "cdk.out")
+	return app, l.CDK(ctx, log, "synth", append([]string{"--quiet", "--output", app}, args...)...)
+}
+
+// CDK runs the CDK CLI of the checkout in the local profile, with the instance's environment, and never asks a question.
+func (l *Local) CDK(ctx context.Context, log io.Writer, subcommand string, args ...string) error {
+	args = append([]string{"--context", "profile=local"}, args...)
+	switch subcommand {
 	case "deploy":
-		full = append(full, "--progress", "events", "--require-approval", "never", "--outputs-file", filepath.Join(l.Directory, "outputs.json"))
+		args = append(args, "--progress", "events", "--require-approval", "never")
 	case "destroy":
-		full = append(full, "--force")
+		args = append(args, "--force")
 	}
-	command := exec.CommandContext(ctx, filepath.Join(l.Root, "node_modules", ".bin", "cdk"), full...)
+	return l.cdk(ctx, log, l.Root, subcommand, args...)
+}
+
+func (l *Local) cdk(ctx context.Context, log io.Writer, directory, subcommand string, args ...string) error {
+	args = append([]string{subcommand, "--no-color", "--ci"}, args...)
+	command := exec.CommandContext(ctx, filepath.Join(l.Root, "node_modules", ".bin", "cdk"), args...)
+	command.Dir = directory
 	command.Env = append(l.hostEnvironment(), l.environment...)
 	return l.run(command, log, "cdk "+strings.Join(args, " "))
 }
@@ -183,6 +196,7 @@ func Eventually(ctx context.Context, limit time.Duration, check func() error) er
 
 func (l *Local) python(ctx context.Context, log io.Writer, args ...string) error {
 	command := exec.CommandContext(ctx, filepath.Join(l.Root, ".venv", "bin", "python"), append([]string{"-m", "local"}, args...)...)
+	command.Dir = l.Root
 	command.Env = l.hostEnvironment()
 	err := l.run(command, log, "python -m local "+strings.Join(args, " "))
 	var exit *exec.ExitError
@@ -211,7 +225,6 @@ func (l *Local) hostEnvironment() []string {
 
 func (l *Local) run(command *exec.Cmd, log io.Writer, what string) error {
 	var tail lastLines
-	command.Dir = l.Root
 	command.Stdout = io.MultiWriter(log, &tail)
 	command.Stderr = command.Stdout
 	if err := command.Run(); err != nil {

@@ -151,6 +151,15 @@ def test_the_container_answers_with_its_commit_and_environment(aws, service):
     assert COMMIT in answer.values() and "web" in answer.values()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="entering a container's network needs root")
+def test_a_task_can_call_the_local_aws_on_its_own_loopback_address(aws, service):
+    container = instance.containers(aws.directory, engine.find().host)[0]
+    code = ("import os, urllib.request; "
+            "print(urllib.request.urlopen(os.environ['AWS_ENDPOINT_URL'] + '/_ministack/health', timeout=5).status)")
+    done = container.exec_run(["python3", "-c", code])
+    assert done.output.decode().strip() == "200"
+
+
 def test_a_load_balancer_answers_by_its_own_name_and_by_path(aws, service):
     name = aws.client("elbv2").describe_load_balancers(Names=["web-lb"])["LoadBalancers"][0]["DNSName"]
     assert ask(aws, name, "/health")[:2] == (301, f"https://{name}:443/health")

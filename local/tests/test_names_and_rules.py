@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local import (api_additions, codedeploy, containers, ecrnames, engine, errors, exports, forward, images, instance,
-                   loadbalancers, patches, targets, types_attributes, types_registry, waiting)
+                   loadbalancers, patches, targets, tasknet, types_attributes, types_registry, waiting)
 from local.types_base import Refused, fit, truth
 from local.types_delivery import policy_target, target_identity
 from local.types_ec2 import acl_entry, rule_permission
@@ -229,6 +229,14 @@ def test_the_containers_of_a_task_share_the_first_ones_network():
     made = containers.complete({"labels": TASK, "network": "n", "extra_hosts": {}}, b, definition(a, b))
     assert made["network_mode"] == "container:ministack-ecs-01234567-a"
     assert "network" not in made and "extra_hosts" not in made
+
+
+def test_only_the_local_awss_urls_move_to_the_tasks_loopback_address():
+    assert tasknet.readdressed({"AWS_ENDPOINT_URL": "http://host.docker.internal:4566",
+                                "ECS_CONTAINER_METADATA_URI_V4": "http://host.docker.internal:4566/v4/t",
+                                "OTHER": "http://host.docker.internal:80/x"}, 4566) == {
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:4566", "ECS_CONTAINER_METADATA_URI_V4": "http://127.0.0.1:4566/v4/t",
+        "OTHER": "http://host.docker.internal:80/x"}
 
 
 # Properties

@@ -34,7 +34,8 @@ func handle(ctx context.Context, event json.RawMessage) error {
 	if err != nil {
 		return fmt.Errorf("load the AWS configuration: %w", err)
 	}
-	if _, err := cloudformation.NewFromConfig(settings).DeleteStack(ctx, &cloudformation.DeleteStackInput{StackName: &stack}); err != nil {
+	_, err = cloudformation.NewFromConfig(settings).DeleteStack(ctx, &cloudformation.DeleteStackInput{StackName: &stack})
+	if err != nil {
 		return fmt.Errorf("delete the stack %s: %w", stack, err)
 	}
 	return nil
