@@ -12,12 +12,19 @@ import (
 	"slipway/internal/config"
 )
 
-// Assemble adds every stack of the platform to the app: the shared ones, those of each stage, and the QA environment that
-// the request names. lambdas is the folder of the built Lambdas.
+// Assemble adds the stacks to the app: every stack of the platform, or, when the request names a branch, that QA
+// environment alone. An environment refers to the shared stacks by SSM parameters only, so nothing else is needed; and
+// a branch whose code differs can touch nothing else. lambdas is the folder of the built Lambdas.
 func Assemble(app awscdk.App, cfg *config.Config, request config.Request, lambdas string) {
 	code := gofunction.Code{Directory: lambdas, Architecture: cfg.LambdaArchitecture}
 	setZones(app, cfg)
+	awscdk.Tags_Of(app).Add(jsii.String("slipway:platform"), jsii.String(cfg.Platform), nil)
+	awscdk.Aspects_Of(app).Add(cdknag.NewAwsSolutionsChecks(&cdknag.NagPackProps{Verbose: jsii.Bool(true)}), nil)
 
+	if request.Environment != nil {
+		NewQAEnvironment(app, cfg, *request.Environment, request.ImageTag)
+		return
+	}
 	NewRegistry(app, cfg)
 	root := NewRootDNS(app, cfg)
 	delegated := map[string]bool{}
@@ -43,12 +50,6 @@ func Assemble(app awscdk.App, cfg *config.Config, request config.Request, lambda
 	// It reads the front's parameters, so the front comes first. The environments read them too, but deploying one must not
 	// touch the shared stacks.
 	NewQALifecycle(app, cfg, code).AddStackDependency(qaFront.Stack, jsii.String("reads its parameters"))
-	if request.Environment != nil {
-		NewQAEnvironment(app, cfg, *request.Environment, request.ImageTag)
-	}
-
-	awscdk.Tags_Of(app).Add(jsii.String("slipway:platform"), jsii.String(cfg.Platform), nil)
-	awscdk.Aspects_Of(app).Add(cdknag.NewAwsSolutionsChecks(&cdknag.NagPackProps{Verbose: jsii.Bool(true)}), nil)
 }
 
 // setZones answers beforehand what the CDK would otherwise look up with credentials: the Availability Zones of each

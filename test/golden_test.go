@@ -31,7 +31,7 @@ func TestGolden(t *testing.T) {
 	for _, name := range names {
 		file := filepath.Join(folder, name+".json")
 		want[filepath.Base(file)] = true
-		raw, err := os.ReadFile(filepath.Join(got.directory, name+".template.json"))
+		raw, err := os.ReadFile(got.files[name])
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -5,6 +5,7 @@ package test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"sort"
@@ -44,15 +45,28 @@ func TestMain(m *testing.M) {
 
 // assembly is one synthesis: the templates by stack name and the messages that the CDK and cdk-nag left on constructs.
 type assembly struct {
-	directory string
+	files     map[string]string // path of each template
 	templates map[string]template
 	errors    []string
 	warnings  []string
 }
 
-// shipped is the synthesis of the platform.yaml that the project ships, with one QA environment.
+// shipped is the platform.yaml that the project ships: every stack of the platform and, from a synthesis of its own as it
+// is in life, one QA environment.
 var shipped = sync.OnceValues(func() (*assembly, error) {
-	return synthesize(func(cfg *config.Config) {}, map[string]string{"branch": "feature/new-awesome-feature", "imageTag": "3f1c2ab", "owner": "sam@example.com"})
+	platform, err := synthesize(func(*config.Config) {}, map[string]string{"imageTag": "3f1c2ab"})
+	if err != nil {
+		return nil, err
+	}
+	environment, err := synthesize(func(*config.Config) {}, map[string]string{"branch": "feature/new-awesome-feature", "imageTag": "3f1c2ab", "owner": "sam@example.com"})
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(platform.files, environment.files)
+	maps.Copy(platform.templates, environment.templates)
+	platform.errors = append(platform.errors, environment.errors...)
+	platform.warnings = append(platform.warnings, environment.warnings...)
+	return platform, nil
 })
 
 // several is the synthesis with a different account for every purpose.
@@ -114,7 +128,7 @@ func featureFlags() (map[string]any, error) {
 }
 
 func readAssembly(directory string) (*assembly, error) {
-	result := &assembly{directory: directory, templates: map[string]template{}}
+	result := &assembly{files: map[string]string{}, templates: map[string]template{}}
 	files, err := filepath.Glob(filepath.Join(directory, "*.template.json"))
 	if err != nil {
 		return nil, err
@@ -124,7 +138,8 @@ func readAssembly(directory string) (*assembly, error) {
 		if err := readJSON(file, &t); err != nil {
 			return nil, err
 		}
-		result.templates[strings.TrimSuffix(filepath.Base(file), ".template.json")] = t
+		name := strings.TrimSuffix(filepath.Base(file), ".template.json")
+		result.files[name], result.templates[name] = file, t
 	}
 	var manifest struct {
 		Artifacts map[string]struct {
