@@ -62,7 +62,7 @@ func NewQALifecycle(scope constructs.Construct, cfg *config.Config, code gofunct
 		RetryAttempts:   0, // the next scheduled run is the retry
 		MaxEventAge:     15 * time.Minute,
 	})
-	allowCleanup(cleanup, cfg, stage, topic)
+	allowCleanup(cleanup, cfg, stage, topic, listener)
 
 	awsevents.NewRule(stack, jsii.String("Schedule"), &awsevents.RuleProps{
 		Description: jsii.String("Runs the cleanup of QA environments"),
@@ -82,6 +82,19 @@ func NewQALifecycle(scope constructs.Construct, cfg *config.Config, code gofunct
 		EvaluationPeriods: jsii.Number(2),
 		TreatMissingData:  awscloudwatch.TreatMissingData_NOT_BREACHING, // no run, no error
 	}).AddAlarmAction(action)
+	stuck := awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
+		Namespace:     jsii.String(contract.CleanupNamespace),
+		MetricName:    jsii.String(contract.MetricStuck),
+		DimensionsMap: &map[string]*string{contract.DimensionPlatform: jsii.String(cfg.Platform)},
+		Period:        awscdk.Duration_Minutes(jsii.Number(60)), // no shorter than the slowest sensible schedule
+		Statistic:     jsii.String("Maximum"),
+	})
+	stuck.CreateAlarm(stack, jsii.String("Stuck"), &awscloudwatch.CreateAlarmOptions{
+		AlarmDescription:  jsii.String("A QA environment's stack failed to delete three times; a person must remove what blocks it. The cleanup's log names it."),
+		Threshold:         jsii.Number(1),
+		EvaluationPeriods: jsii.Number(1),
+		TreatMissingData:  awscloudwatch.TreatMissingData_IGNORE, // between runs the last answer stands
+	}).AddAlarmAction(action)
 	waiting := failed.MetricApproximateNumberOfMessagesVisible(&awscloudwatch.MetricOptions{Period: awscdk.Duration_Minutes(jsii.Number(5)), Statistic: jsii.String("Maximum")})
 	waiting.CreateAlarm(stack, jsii.String("FailedEvents"), &awscloudwatch.CreateAlarmOptions{
 		AlarmDescription:  jsii.String("An event of the QA cleanup ended in its dead-letter queue."),
@@ -93,7 +106,7 @@ func NewQALifecycle(scope constructs.Construct, cfg *config.Config, code gofunct
 }
 
 // allowCleanup grants the cleanup exactly the calls that it makes, on the QA cluster and the platform's own names.
-func allowCleanup(cleanup *gofunction.Function, cfg *config.Config, stage *config.Stage, topic *opstopic.Topic) {
+func allowCleanup(cleanup *gofunction.Function, cfg *config.Config, stage *config.Stage, topic *opstopic.Topic, listenerARN *string) {
 	arn := func(service, resource string) string {
 		return fmt.Sprintf("arn:aws:%s:%s:%s:%s", service, cfg.Region, cfg.Accounts[stage.Account], resource)
 	}
@@ -104,12 +117,18 @@ func allowCleanup(cleanup *gofunction.Function, cfg *config.Config, stage *confi
 
 	cleanup.Allow([]string{"ecs:ListServices"}, []string{"*"}, inCluster) // ListServices knows no resource, only the condition
 	cleanup.Allow([]string{"ecs:DescribeServices", "ecs:UpdateService", "ecs:DeleteService"}, []string{services}, inCluster)
-	cleanup.Allow([]string{"ecs:ListTaskDefinitions", "ecs:DeregisterTaskDefinition"}, []string{"*"}, nil) // neither knows a resource
+	// None of these three knows a resource.
+	cleanup.Allow([]string{"ecs:ListTaskDefinitions", "ecs:DescribeTaskDefinition", "ecs:DeregisterTaskDefinition"}, []string{"*"}, nil)
 	cleanup.Allow([]string{"ecs:DeleteTaskDefinitions"}, []string{arn("ecs", "task-definition/*")}, nil)
 	cleanup.Allow([]string{"cloudformation:ListStacks"}, []string{"*"}, nil) // knows no resource
-	cleanup.Allow([]string{"cloudformation:DescribeStacks", "cloudformation:DeleteStack"}, []string{environments}, nil)
-	cleanup.Allow([]string{"elasticloadbalancing:DescribeRules"}, []string{"*"}, nil) // knows no resource
-	cleanup.Allow([]string{"elasticloadbalancing:DeleteRule"}, []string{arn("elasticloadbalancing", "listener-rule/app/*")}, nil)
+	cleanup.Allow([]string{"cloudformation:DescribeStacks", "cloudformation:DescribeStackEvents", "cloudformation:DeleteStack"}, []string{environments}, nil)
+	// None of these three knows a resource.
+	cleanup.Allow([]string{"elasticloadbalancing:DescribeRules", "elasticloadbalancing:DescribeTargetGroups", "elasticloadbalancing:DescribeTags"}, []string{"*"}, nil)
+	// Rules of the shared listener only: …:listener/app/… has its rules at …:listener-rule/app/…/<rule>.
+	parts := awscdk.Fn_Split(jsii.String(":listener/"), listenerARN, nil)
+	cleanup.Allow([]string{"elasticloadbalancing:DeleteRule"}, []string{
+		*awscdk.Fn_Select(jsii.Number(0), parts) + ":listener-rule/" + *awscdk.Fn_Select(jsii.Number(1), parts) + "/*",
+	}, nil)
 	cleanup.Allow([]string{"elasticloadbalancing:DeleteTargetGroup"}, []string{arn("elasticloadbalancing", "targetgroup/*")}, nil)
 	cleanup.Allow([]string{"sns:Publish"}, []string{topic.ARN()}, nil)
 	cleanup.Allow([]string{"kms:Decrypt", "kms:GenerateDataKey"}, []string{topic.KeyARN()}, nil)

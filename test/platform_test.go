@@ -140,6 +140,7 @@ var withoutResource = []string{
 	"ec2:DescribeNetworkInterfaces", // Lambda in a VPC
 	"ecr:GetAuthorizationToken",
 	"ecs:DeregisterTaskDefinition",
+	"ecs:DescribeTaskDefinition",
 	"ecs:ListServices", // with the condition ecs:cluster
 	"ecs:ListTaskDefinitions",
 	"elasticloadbalancing:DescribeRules",

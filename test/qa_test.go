@@ -96,8 +96,21 @@ func TestCleanupRunsOnItsScheduleAndItsFailuresAreSeen(t *testing.T) {
 	}
 	function.want(t, "Environment.Variables.SLIPWAY_QA_CLUSTER", "qa-cluster")
 	function.want(t, "Environment.Variables.SLIPWAY_DRY_RUN", "false")
-	if alarms := stack.all("AWS::CloudWatch::Alarm"); len(alarms) != 2 {
-		t.Errorf("%d alarms, want one for errors and one for the dead-letter queue", len(alarms))
+	alarms := map[string]resource{}
+	for _, alarm := range stack.all("AWS::CloudWatch::Alarm") {
+		alarms[fmt.Sprint(alarm.at("MetricName"))] = alarm
+	}
+	for _, metric := range []string{"Errors", "Stuck", "ApproximateNumberOfMessagesVisible"} {
+		alarm, there := alarms[metric]
+		if !there {
+			t.Errorf("no alarm on %s", metric)
+			continue
+		}
+		alarm.want(t, "ComparisonOperator", "GreaterThanOrEqualToThreshold")
+		alarm.want(t, "Threshold", 1)
+		if len(list(alarm.at("AlarmActions"))) != 1 || alarm.at("TreatMissingData") == nil {
+			t.Errorf("the alarm on %s tells nobody or leaves missing data to chance: %s", metric, text(alarm.Properties))
+		}
 	}
 }
 
@@ -117,7 +130,12 @@ func TestLambdasMayDoExactlyWhatTheyDo(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			called := strings.Fields(string(raw))
+			var called []string
+			for line := range strings.Lines(string(raw)) {
+				if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+					called = append(called, line)
+				}
+			}
 			granted := keys(policyActions(shippedAssembly(t).stack(t, lambda.stack), lambda.role))
 			for _, action := range called {
 				if !slices.Contains(granted, action) {

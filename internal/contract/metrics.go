@@ -1,0 +1,15 @@
+package contract
+
+// Metrics of the QA cleanup, written in CloudWatch's embedded metric format, with the platform's name as dimension.
+const (
+	CleanupNamespace    = "Slipway/QACleanup"
+	DimensionPlatform   = "Platform"
+	MetricDeleted       = "Deleted"
+	MetricFailed        = "Failed"
+	MetricStuck         = "Stuck" // stacks that a person must unblock
+	MetricLeft          = "Left"  // left to the next run
+	MetricKept          = "Kept"
+	MetricUnclear       = "Unclear" // kept because something about them can't be read
+	MetricWouldDelete   = "WouldDelete"
+	MetricCleanupMillis = "Duration"
+)
