@@ -22,6 +22,14 @@ from .errors import EXIT_NO_ENGINE, LocalError
 
 DOCKER_SOCKET = Path("/var/run/docker.sock")
 
+
+def _docker_sockets() -> list[Path]:
+    """Where Docker listens: the machine's, a rootless user's, Docker Desktop's and Colima's."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    return [DOCKER_SOCKET, *([Path(runtime) / "docker.sock"] if runtime else []),
+            Path.home() / ".docker/run/docker.sock", Path.home() / ".colima/default/docker.sock"]
+
+
 # netavark and aardvark-dns give Podman its bridge network; Debian only recommends them.
 PODMAN_PACKAGES = ("podman", "runc", "iptables", "netavark", "aardvark-dns")
 
@@ -124,7 +132,7 @@ def find() -> Engine | None:
             raise LocalError(
                 f"DOCKER_HOST is {configured}, but no container engine answers there: start it, "
                 "or unset DOCKER_HOST to let the project find one", EXIT_NO_ENGINE)
-    for host in (f"unix://{DOCKER_SOCKET}", own_socket):
+    for host in (*(f"unix://{path}" for path in _docker_sockets() if path.exists()), own_socket):
         kind = ping(host)
         if kind:
             return Engine(kind, host, own=host == own_socket)
@@ -136,6 +144,11 @@ def ensure(log=print) -> Engine:
     engine = find()
     if engine:
         return engine
+    with paths.only_one("engine"):
+        return find() or _set_up(log)
+
+
+def _set_up(log) -> Engine:
     if not shutil.which("podman"):
         _install(log)
     return _start_podman(log)

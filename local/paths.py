@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import os
 import tempfile
@@ -29,3 +31,12 @@ def engine_socket() -> Path:
     digest = hashlib.sha256(os.fsencode(ROOT)).hexdigest()[:12]
     base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
     return Path(base) / f"slipway-{os.getuid()}-{digest}" / "podman.sock"
+
+
+@contextlib.contextmanager
+def only_one(name: str):
+    """Lets one process of this checkout at a time do something, such as starting the engine; others wait."""
+    STATE.mkdir(exist_ok=True)
+    with open(STATE / f"{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -51,8 +51,9 @@ def ensure(client, log=print) -> str:
     except ImageNotFound:
         pass
     archive = paths.CACHE / f"{name.rsplit(':', 1)[1]}.tar"
-    if not archive.exists():
-        _bootstrap(archive, log)
+    with paths.only_one("standin"):
+        if not archive.exists():
+            _bootstrap(archive, log)
     # The whole file with its length, and the name given afterwards: Podman's API refuses the SDK's chunked upload
     # of a stream and ignores the tag.
     answer = client.api.import_image_from_file(
