@@ -269,8 +269,12 @@ def containers(directory: Path, host: str | None) -> list:
 
 def _remove_containers(directory: Path, instance: Instance | None) -> None:
     host = instance.engine if instance else None
-    if not host:
-        engine = engines.find()
+    if instance is None:
+        # Its description is lost; containers of it may be in the engine that answers now, if one does.
+        try:
+            engine = engines.find()
+        except LocalError:
+            engine = None
         host = engine.host if engine else None
     for container in containers(directory, host):
         container.remove(force=True, v=True)

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 from botocore.exceptions import ClientError
+
+from local import instance
+
+from .conftest import ROOT, Aws
 
 
 def parameter(value):
@@ -122,15 +129,11 @@ def test_services_are_found_by_tag_in_pages_of_a_hundred(aws):
 
 
 def test_instances_side_by_side_share_nothing(aws, tmp_path):
-    from local import instance
-
     other = tmp_path / "other"
     try:
         assert aws.command("up", "--dir", str(other), "--port", "0").returncode == 0
         assert instance.load(other).port != instance.load(aws.directory).port
         aws.client("ssm").put_parameter(Name="/only/here", Value="x", Type="String")
-        from local.tests.conftest import Aws
-
         with pytest.raises(ClientError, match="ParameterNotFound"):
             Aws(other).client("ssm").get_parameter(Name="/only/here")
     finally:
@@ -138,3 +141,34 @@ def test_instances_side_by_side_share_nothing(aws, tmp_path):
     assert not other.exists()
     assert aws.command("status", "--dir", str(other)).returncode == 4
     assert aws.client("ssm").get_parameter(Name="/only/here")["Parameter"]["Value"] == "x"
+
+
+def test_without_an_engine_a_service_is_a_record_and_up_says_so(tmp_path):
+    directory = tmp_path / "bare"
+    env = {**os.environ, "DOCKER_HOST": f"unix://{tmp_path}/nothing.sock"}
+
+    def command(*arguments):
+        return subprocess.run([sys.executable, "-m", "local", *arguments], cwd=ROOT, env=env, capture_output=True,
+                              text=True)
+
+    assert command("engine").returncode == 3
+    try:
+        started = command("up", "--dir", str(directory), "--port", "0")
+        assert started.returncode == 0 and "WITHOUT CONTAINERS" in started.stderr
+        assert json.loads((directory / "instance.json").read_text())["engine"] is None
+        bare = Aws(directory)
+        made = bare.put("svc", {"Resources": {
+            "Cluster": {"Type": "AWS::ECS::Cluster", "Properties": {"ClusterName": "c"}},
+            "Td": {"Type": "AWS::ECS::TaskDefinition", "Properties": {
+                "RequiresCompatibilities": ["FARGATE"], "NetworkMode": "awsvpc", "Cpu": "256", "Memory": "512",
+                "ContainerDefinitions": [{"Name": "app", "Image": "none"}]}},
+            "Svc": {"Type": "AWS::ECS::Service", "Properties": {
+                "Cluster": {"Ref": "Cluster"}, "ServiceName": "s", "TaskDefinition": {"Ref": "Td"}, "DesiredCount": 2,
+                "LaunchType": "FARGATE", "NetworkConfiguration": {"AwsvpcConfiguration": {"Subnets": ["subnet-1"]}}}}}})
+        assert made["StackStatus"] == "CREATE_COMPLETE", bare.reasons("svc")
+        tasks = bare.client("ecs").list_tasks(cluster="c")["taskArns"]
+        assert len(tasks) == 2
+        assert all(t["attachments"] == [] for t in bare.client("ecs").describe_tasks(
+            cluster="c", tasks=tasks)["tasks"])
+    finally:
+        assert command("down", "--dir", str(directory), "--purge").returncode == 0
