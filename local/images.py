@@ -58,7 +58,8 @@ def registry_answers(host: str, timeout: float = 5.0) -> bool:
         with urllib.request.urlopen(f"https://{host}/v2/", timeout=timeout) as answer:
             return answer.status == 200
     except urllib.error.HTTPError as refused:
-        return refused.code == 401 and "registry" in refused.headers.get("Docker-Distribution-Api-Version", "")
+        # A registry asks for credentials; a proxy that keeps it from us answers with another code.
+        return refused.code == 401 and bool(refused.headers.get("WWW-Authenticate"))
     except OSError:
         return False
 

@@ -160,11 +160,6 @@ def tags_map(tags: Any) -> dict[str, str]:
     return {t["Key"]: t["Value"] for t in tags_upper(tags)}
 
 
-def gone(service_client, *names: str):
-    """The exception classes that mean "not there any more", which a delete takes as done."""
-    return tuple(getattr(service_client.exceptions, n) for n in names)
-
-
 def error_code(failed: Exception) -> str:
     """The AWS error code of a botocore ClientError, or an empty string."""
     return getattr(failed, "response", {}).get("Error", {}).get("Code", "")

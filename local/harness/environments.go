@@ -3,6 +3,7 @@ package harness
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -13,6 +14,10 @@ import (
 	cfntypes "github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
+	taggingtypes "github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi/types"
 
 	"slipway/internal/contract"
 )
@@ -113,4 +118,58 @@ func (l *Local) Stacks(ctx context.Context, prefix string) (map[string]cfntypes.
 		}
 	}
 	return found, nil
+}
+
+// LoadBalancers is a client of the instance.
+func (l *Local) LoadBalancers() *elasticloadbalancingv2.Client {
+	return elasticloadbalancingv2.NewFromConfig(l.awsConfig())
+}
+
+// Leftovers names what the platform has in the account: the resources that carry its tag, load balancers, ECS services
+// and Lambda functions. It is empty where the platform was never deployed.
+func (l *Local) Leftovers(ctx context.Context, platform string) ([]string, error) {
+	var found []string
+	tagged := resourcegroupstaggingapi.NewGetResourcesPaginator(resourcegroupstaggingapi.NewFromConfig(l.awsConfig()),
+		&resourcegroupstaggingapi.GetResourcesInput{TagFilters: []taggingtypes.TagFilter{{Key: aws.String("slipway:platform"), Values: []string{platform}}}})
+	for tagged.HasMorePages() {
+		page, err := tagged.NextPage(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("list tagged resources: %w", err)
+		}
+		for _, resource := range page.ResourceTagMappingList {
+			found = append(found, aws.ToString(resource.ResourceARN))
+		}
+	}
+	balancers, err := l.LoadBalancers().DescribeLoadBalancers(ctx, &elasticloadbalancingv2.DescribeLoadBalancersInput{})
+	if err != nil {
+		return nil, fmt.Errorf("list load balancers: %w", err)
+	}
+	for _, balancer := range balancers.LoadBalancers {
+		found = append(found, aws.ToString(balancer.LoadBalancerArn))
+	}
+	functions, err := lambda.NewFromConfig(l.awsConfig()).ListFunctions(ctx, &lambda.ListFunctionsInput{})
+	if err != nil {
+		return nil, fmt.Errorf("list functions: %w", err)
+	}
+	for _, function := range functions.Functions {
+		found = append(found, aws.ToString(function.FunctionArn))
+	}
+	clusters, err := l.ECS().ListClusters(ctx, &ecs.ListClustersInput{})
+	if err != nil {
+		return nil, fmt.Errorf("list clusters: %w", err)
+	}
+	found = append(found, clusters.ClusterArns...)
+	sort.Strings(found)
+	return slices.Compact(found), nil
+}
+
+// Unprotect switches a stack's termination protection off.
+func (l *Local) Unprotect(ctx context.Context, stack string) error {
+	_, err := l.CloudFormation().UpdateTerminationProtection(ctx, &cloudformation.UpdateTerminationProtectionInput{
+		StackName: aws.String(stack), EnableTerminationProtection: aws.Bool(false),
+	})
+	if err != nil {
+		return fmt.Errorf("switch off the termination protection of %s: %w", stack, err)
+	}
+	return nil
 }

@@ -39,8 +39,8 @@ def service_template(name: str, tag: str, count: int = 2) -> dict:
     """A Fargate service of the real image behind two listeners, taken from the template of everything."""
     wanted = "Vpc Sn Sn2 Sg Lg Role Key Cl Ccp Lb Tg L80 L443 Rule Rs Hz Cert Td Svc".split()
     text = json.dumps({k: RESOURCES[k] for k in wanted}).replace("all-", f"{name}-").replace("big", name)
-    resources = json.loads(text.replace("all.example.com", f"{name}.example.com").replace("nothing:none", f"simple-flask-app:{tag}")
-                           .replace("alias/x", f"alias/{name}"))
+    text = text.replace("all.example.com", f"{name}.example.com").replace("alias/x", f"alias/{name}")
+    resources = json.loads(text.replace("nothing:none", f"simple-flask-app:{tag}"))
     container = resources["Td"]["Properties"]["ContainerDefinitions"][0]
     container.pop("Secrets")
     container["Environment"] = [{"Name": "APP_ENVIRONMENT", "Value": name}]

@@ -307,7 +307,8 @@ def test_a_service_refuses_what_ecs_refuses(props):
 
 
 def test_a_cluster_is_known_by_name_and_by_arn():
-    assert cluster_name("arn:aws:ecs:eu-west-1:000000000000:cluster/qa-cluster") == "qa-cluster" == cluster_name("qa-cluster")
+    for value in ("arn:aws:ecs:eu-west-1:000000000000:cluster/qa-cluster", "qa-cluster"):
+        assert cluster_name(value) == "qa-cluster"
 
 
 def test_a_scaling_policy_finds_its_target_by_ref_or_by_parts():

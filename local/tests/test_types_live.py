@@ -181,6 +181,26 @@ def test_changes_are_made_in_place(aws, stack):
     assert group["deploymentGroupInfo"]["autoRollbackConfiguration"]["enabled"] is False
 
 
+def test_a_property_that_cannot_change_in_place_replaces_the_thing(aws):
+    def template(port, traffic):
+        wanted = {k: copy.deepcopy(RESOURCES[k]) for k in ("Vpc", "Sg", "Sg2", "In", "FlRole", "Lg", "Fl")}
+        wanted["In"]["Properties"] |= {"FromPort": port, "ToPort": port}
+        wanted["Fl"]["Properties"]["TrafficType"] = traffic
+        return {"Resources": wanted, "Outputs": {k: {"Value": {"Ref": k}} for k in ("In", "Fl", "Sg")}}
+
+    before = aws.outputs(aws.put("replace", template(8080, "ALL")))
+    updated = aws.put("replace", template(8081, "REJECT"), "update")
+    assert updated["StackStatus"] == "UPDATE_COMPLETE", aws.reasons("replace")
+    after = aws.outputs(updated)
+    assert before["In"] != after["In"] and before["Fl"] != after["Fl"] and before["Sg"] == after["Sg"]
+    ec2 = aws.client("ec2")
+    rules = ec2.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [after["Sg"]]}])
+    assert [r["FromPort"] for r in rules["SecurityGroupRules"] if not r["IsEgress"]] == [8081]
+    logs = [f["FlowLogId"] for f in ec2.describe_flow_logs()["FlowLogs"]]
+    assert after["Fl"] in logs and before["Fl"] not in logs
+    assert aws.delete("replace") is None
+
+
 def test_a_second_detector_is_refused_as_on_aws(aws, stack):
     made = aws.put("second", {"Resources": {"D": {"Type": "AWS::GuardDuty::Detector", "Properties": {"Enable": True}}}})
     assert made["StackStatus"] == "ROLLBACK_COMPLETE"
