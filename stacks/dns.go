@@ -46,7 +46,7 @@ func NewRootDNS(scope constructs.Construct, cfg *config.Config) *DNS {
 			d.zone.AllowDelegation("Delegation-"+stage.Name, dns.DelegationRoleProps{
 				RoleName: delegationRole(cfg, stage),
 				Account:  cfg.Accounts[stage.Account],
-				Subzone:  delegatedZone(cfg, stage),
+				Subzone:  cfg.ZoneName(&stage),
 			})
 			continue
 		}
@@ -64,7 +64,7 @@ func NewStageDNS(scope constructs.Construct, cfg *config.Config, stage config.St
 	stack := newStack(scope, cfg, stage.Account, contract.StageStack(cfg.Platform, stage.Name, contract.StackDNS),
 		"Zone and certificate of "+stage.Name, stage.Retain)
 	stack.AddStackDependency(root.Stack, jsii.String("its role enters the name servers in the root zone"))
-	d := newDNS(stack, delegatedZone(cfg, stage), stage.Retain)
+	d := newDNS(stack, cfg.ZoneName(&stage), stage.Retain)
 	record := d.zone.Delegate("Delegation", dns.DelegateProps{
 		Parent:        cfg.Domain,
 		ParentAccount: cfg.Accounts[cfg.DNS.Account],
@@ -94,19 +94,6 @@ func (d *DNS) addCertificate(cfg *config.Config, stage config.Stage) awscertific
 		d.certificates[stage.Name] = d.zone.Certificate(id, contract.AppHost(stage.Name, stage.Production, cfg.Domain))
 	}
 	return d.certificates[stage.Name]
-}
-
-// delegatedZone is the zone of a stage in another account: <stage>.<domain>, which holds app.<stage>.<domain>. The
-// names of production and of the QA environments don't contain the stage's, so their zones are those names.
-func delegatedZone(cfg *config.Config, stage config.Stage) string {
-	switch {
-	case stage.Production:
-		return contract.AppHost(stage.Name, true, cfg.Domain)
-	case stage.Name == cfg.QA.Stage:
-		return contract.QADomain(cfg.Domain)
-	default:
-		return stage.Name + "." + cfg.Domain
-	}
 }
 
 // delegationRole is a name that both accounts know.

@@ -247,7 +247,7 @@ func TestALoadedConfigurationAnswersQuestions(t *testing.T) {
 	for _, s := range cfg.DelegatedStages() {
 		delegated = append(delegated, s.Name+" "+cfg.ZoneName(s))
 	}
-	if want := []string{"dev dev.example.com", "prod prod.example.com"}; !slices.Equal(delegated, want) {
+	if want := []string{"dev dev.example.com", "prod app.example.com"}; !slices.Equal(delegated, want) {
 		t.Errorf("delegated %v, want %v", delegated, want)
 	}
 	if zone := cfg.ZoneName(cfg.QAStage()); zone != "example.com" {

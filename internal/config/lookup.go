@@ -1,6 +1,10 @@
 package config
 
-import "time"
+import (
+	"time"
+
+	"slipway/internal/contract"
+)
 
 // Account is the ID of a named account; empty if there is no such name, which a loaded Config never asks for.
 func (c *Config) Account(name string) string { return c.Accounts[name] }
@@ -31,8 +35,8 @@ func (c *Config) ProductionStage() (*Stage, bool) {
 	return nil, false
 }
 
-// Delegated says whether a stage has a hosted zone <stage>.<domain> of its own, because another account holds the root
-// zone. Names don't matter, only account IDs.
+// Delegated says whether a stage has a hosted zone of its own (ZoneName), because another account holds the root zone.
+// Names don't matter, only account IDs.
 func (c *Config) Delegated(s *Stage) bool { return c.Account(s.Account) != c.Account(c.DNS.Account) }
 
 // DelegatedStages are the stages for which Delegated is true, in deployment order.
@@ -46,12 +50,20 @@ func (c *Config) DelegatedStages() []*Stage {
 	return stages
 }
 
-// ZoneName is the hosted zone that holds a stage's names: the root zone or the stage's own.
+// ZoneName is the hosted zone that holds a stage's names: the root zone, or in another account the stage's own:
+// <stage>.<domain>, which holds app.<stage>.<domain>. The names of production and of the QA environments don't contain
+// the stage's, so their own zones are app.<domain> and qa.<domain>.
 func (c *Config) ZoneName(s *Stage) string {
-	if c.Delegated(s) {
+	switch {
+	case !c.Delegated(s):
+		return c.Domain
+	case s.Production:
+		return contract.AppHost(s.Name, true, c.Domain)
+	case s.Name == c.QA.Stage:
+		return contract.QADomain(c.Domain)
+	default:
 		return s.Name + "." + c.Domain
 	}
-	return c.Domain
 }
 
 // Duration is d as the standard library has it.
