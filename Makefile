@@ -37,17 +37,33 @@ synth: setup build ## Write all templates to cdk.out (no credentials, no network
 
 ##@ Proof
 .PHONY: test
-test: setup build ## Everything that proves the project
-	go run ./test/all
+test: lint fast test-cdk test-app ## Everything that proves the project
+	$(MAKE) -j2 test-local test-e2e # both mostly wait, for schedules and for containers
 
 .PHONY: fast
 fast: ## Only the pure tests, in seconds
-	go test ./internal/... ./lambdas/...
+	go test ./internal/... ./lambdas/... ./local/...
+
+.PHONY: test-cdk
+test-cdk: setup build ## Templates: golden files, rules, cfn-lint
+	go test ./test
+
+.PHONY: test-app
+test-app: flaskapp/.venv/.installed ## The sample application
+	$(MAKE) -C flaskapp test PYTHON=$(CURDIR)/flaskapp/.venv/bin/python
+
+.PHONY: test-local
+test-local: setup ## The local AWS
+	$(PYTHON) -m pytest --quiet local
+
+.PHONY: test-e2e
+test-e2e: setup build ## Deploy, use, clean up and destroy the platform on a local AWS of its own
+	go test ./test/e2e -count=1 -timeout 15m -v
 
 .PHONY: lint
-lint: setup ## Formatters and linters of Go, Python and templates
-	go -C tools tool golangci-lint --version >/dev/null
-	cd $(CURDIR) && go tool -modfile=tools/go.mod golangci-lint run ./...
+lint: setup build flaskapp/.venv/.installed ## Formatters and linters of Go, shell and Python
+	go tool -modfile=tools/go.mod golangci-lint run ./...
+	$(MAKE) -C flaskapp lint PYTHON=$(CURDIR)/flaskapp/.venv/bin/python
 
 .PHONY: golden
 golden: setup build ## Rewrite the golden templates after a change that was meant
@@ -59,7 +75,11 @@ bench: setup build ## Measure synthesis, Lambdas and the demo on this machine
 
 ##@ Parts
 .PHONY: setup
-setup: node_modules/.installed .venv/.installed ## Install the pinned tools into the checkout
+setup: prerequisites node_modules/.installed .venv/.installed ## Install the pinned tools into the checkout
+
+.PHONY: prerequisites
+prerequisites: ## Check what the machine must bring along
+	@tools/prerequisites
 
 .PHONY: build
 build: $(LAMBDA_BINARIES) build/slipway ## Build the Lambdas and the CDK app
@@ -81,9 +101,15 @@ node_modules/.installed: package.json package-lock.json
 	npm ci --no-audit --no-fund
 	@touch $@
 
-.venv/.installed: local/requirements.txt
+.venv/.installed: local/requirements.txt tools/requirements.txt
 	python3 -m venv .venv
-	$(PYTHON) -m pip install --quiet --require-hashes -r local/requirements.txt
+	$(PYTHON) -m pip install --quiet --require-hashes -r local/requirements.txt -r tools/requirements.txt
+	@touch $@
+
+# The application has dependencies of its own, which must not meet those of the local AWS.
+flaskapp/.venv/.installed: flaskapp/requirements-dev.txt
+	python3 -m venv flaskapp/.venv
+	flaskapp/.venv/bin/python -m pip install --quiet --require-hashes -r flaskapp/requirements-dev.txt
 	@touch $@
 
 .PHONY: clean
@@ -92,4 +118,4 @@ clean: ## Remove everything that was built (not the installed tools)
 
 .PHONY: help
 help: ## List the targets
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -83,7 +83,7 @@ func NewService(scope constructs.Construct, cfg *config.Config, stage config.Sta
 			UnhealthyThresholdCount: jsii.Number(3),
 		},
 	})
-	balancer := newFront(stack, cfg, stage, on, on.dns.AppCertificate(stage), []string{contract.AppHost(stage.Name, stage.Production, cfg.Domain)},
+	balancer := newFront(stack, stage, on, on.dns.AppCertificate(stage), []string{contract.AppHost(stage.Name, stage.Production, cfg.Domain)},
 		awselasticloadbalancingv2.ListenerAction_Forward(&[]awselasticloadbalancingv2.IApplicationTargetGroup{targets}, nil))
 
 	service := awsecs.NewFargateService(stack, jsii.String("Service"), &awsecs.FargateServiceProps{
@@ -122,7 +122,7 @@ func NewService(scope constructs.Construct, cfg *config.Config, stage config.Sta
 }
 
 // newFront is a stage's public load balancer.
-func newFront(stack awscdk.Stack, cfg *config.Config, stage config.Stage, on stageStacks, certificate awscertificatemanager.ICertificate,
+func newFront(stack awscdk.Stack, stage config.Stage, on stageStacks, certificate awscertificatemanager.ICertificate,
 	hosts []string, defaultAction awselasticloadbalancingv2.ListenerAction) *front.Front {
 	return front.New(stack, "Front", front.Props{
 		VPC:                on.network.VPC,

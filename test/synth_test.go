@@ -24,6 +24,9 @@ import (
 // root is the project's folder, seen from this package.
 const root = ".."
 
+// assemblies is the temporary folder of all syntheses.
+var assemblies string
+
 // deployedAt is the clock of every synthesis here, so that leases are the same each time.
 var deployedAt = time.Date(2026, time.March, 2, 9, 30, 0, 0, time.UTC)
 
@@ -37,9 +40,18 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "the Lambdas are not built: run `make build` first")
 		os.Exit(1)
 	}
-	os.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+	if err := os.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH")); err != nil {
+		panic(err)
+	}
+	assemblies, err = os.MkdirTemp("", "slipway-assemblies-")
+	if err != nil {
+		panic(err)
+	}
 	code := m.Run()
 	jsii.Close()
+	if err := os.RemoveAll(assemblies); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
 	os.Exit(code)
 }
 
@@ -108,7 +120,7 @@ func synthesize(change func(*config.Config), context map[string]string) (result 
 	if err != nil {
 		return nil, err
 	}
-	directory, err := os.MkdirTemp("", "slipway-assembly-")
+	directory, err := os.MkdirTemp(assemblies, "")
 	if err != nil {
 		return nil, err
 	}

@@ -197,7 +197,7 @@ func (n *Network) newACL(id string, subnets *[]awsec2.ISubnet) *accessControlLis
 		SubnetSelection: &awsec2.SubnetSelection{Subnets: subnets},
 	})}
 	// Going out, the security groups decide: a stateless list would have to repeat every client's ports.
-	list.NetworkAcl.AddEntry(jsii.String("OutAll"), &awsec2.CommonNetworkAclEntryOptions{
+	list.AddEntry(jsii.String("OutAll"), &awsec2.CommonNetworkAclEntryOptions{
 		Cidr: awsec2.AclCidr_AnyIpv4(), RuleNumber: jsii.Number(100), Traffic: awsec2.AclTraffic_AllTraffic(),
 		Direction: awsec2.TrafficDirection_EGRESS, RuleAction: awsec2.Action_ALLOW,
 	})

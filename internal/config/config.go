@@ -52,7 +52,8 @@ type Registry struct {
 	UntaggedDays int `yaml:"untaggedDays"`
 }
 
-// DNS is the root hosted zone. Stages in other accounts get a delegated zone <stage>.<domain> of their own.
+// DNS is the root hosted zone. A stage in another account gets a delegated zone of its own: app.<domain> in
+// production, qa.<domain> for the QA stage, <stage>.<domain> for any other.
 type DNS struct {
 	// Account is a key of Config.Accounts.
 	Account string `yaml:"account"`

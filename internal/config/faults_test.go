@@ -139,7 +139,6 @@ func TestEachFaultIsReportedWithItsLine(t *testing.T) {
 		"a QA stage that isn't there":               {[]string{"stage: qa", "stage: test"}, []string{`52: qa.stage: got "test", expected a stage that isn't production: dev or qa`}},
 		"a QA stage that is production":             {[]string{"stage: qa", "stage: prod"}, []string{`52: qa.stage: got "prod", which is production, expected another stage: dev or qa`}},
 		"a QA stage beside a stage called qa":       {[]string{"stage: qa", "stage: dev"}, []string{`52: qa.stage: got "dev", expected qa: a stage of that name owns the zone`}},
-		"a delegated QA stage of another name":      {[]string{"name: qa\n    account: shared", "name: tests\n    account: workload", "stage: qa", "stage: tests"}, []string{`52: qa.stage: got "tests", expected qa: in an account of its own`}},
 		"only a production stage":                   {[]string{base[strings.Index(base, "  - name: dev"):strings.Index(base, "  - name: prod")], ""}, []string{`43: qa.stage: got "qa", expected a stage that isn't production; there is none`}},
 		"no time to live":                           {[]string{"defaultTtl: 48h", "defaultTtl: 0s"}, []string{"53: qa.defaultTtl: got 0s, expected whole minutes, at least one"}},
 		"a negative grace":                          {[]string{"grace: 2h", "grace: -2h"}, []string{"56: qa.grace: got -2h0m0s, expected whole minutes"}},

@@ -160,7 +160,6 @@ func (v *validator) qa() {
 		// The environments answer at <slug>.qa.<domain>, so the zone qa.<domain> must be theirs.
 		_, taken := v.cfg.Stage("qa")
 		v.want(!taken, "qa.stage", quote(q.Stage), "qa: a stage of that name owns the zone qa.<domain> of the environments")
-		v.want(!v.cfg.Delegated(stage), "qa.stage", quote(q.Stage), "qa: in an account of its own the stage only has the zone <stage>.<domain>")
 	}
 
 	positive := func(path string, d Duration) {

@@ -336,7 +336,7 @@ func (t *tour) report(ctx context.Context) error {
 	fmt.Printf("\nThe local AWS stays up at %s: ask it with the AWS CLI after `eval \"$(.venv/bin/python -m local env)\"`,\n", t.aws.Endpoint())
 	fmt.Printf("or a page with: curl -H 'Host: %s:443' %s/\n", contract.AppHost("prod", true, t.cfg.Domain), t.aws.Endpoint())
 	fmt.Printf("Stop it with `make down`. What each step printed is in %s.\n", filepath.Clean(logs))
-	return nil
+	return t.save()
 }
 
 func printTable(header string, rows []string) {

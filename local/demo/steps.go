@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -114,6 +115,26 @@ func (s *steps) summary(w io.Writer) {
 	}
 	fmt.Fprintf(table, "All steps\t%.1f\t\n", all.Seconds())
 	table.Flush()
+}
+
+// save keeps the seconds of each step for `make bench`.
+func (s *steps) save() error {
+	type step struct {
+		Name    string
+		Seconds float64
+	}
+	last := struct {
+		At    time.Time
+		Steps []step
+	}{At: time.Now()}
+	for _, done := range s.finished {
+		last.Steps = append(last.Steps, step{done.name, done.took.Seconds()})
+	}
+	raw, err := json.MarshalIndent(last, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(s.logs, "steps.json"), raw, 0o644)
 }
 
 // lastLine passes a log on to its file and remembers the last line, to show beside the progress.

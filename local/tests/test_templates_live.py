@@ -172,3 +172,28 @@ def test_without_an_engine_a_service_is_a_record_and_up_says_so(tmp_path):
             cluster="c", tasks=tasks)["tasks"])
     finally:
         assert command("down", "--dir", str(directory), "--purge").returncode == 0
+
+
+def bucket(**tags):
+    return {"Resources": {"B": {"Type": "AWS::S3::Bucket", "Properties": {
+        "Tags": [{"Key": k, "Value": v} for k, v in tags.items()]}}}, "Outputs": {"O": {"Value": {"Ref": "B"}}}}
+
+
+def test_a_bucket_has_the_tags_of_its_template(aws):
+    name = aws.outputs(aws.put("tagged-bucket", bucket(stage="dev")))["O"]
+    assert aws.client("s3").get_bucket_tagging(Bucket=name)["TagSet"] == [{"Key": "stage", "Value": "dev"}]
+    aws.put("tagged-bucket", bucket(stage="qa"), "update")
+    assert aws.client("s3").get_bucket_tagging(Bucket=name)["TagSet"] == [{"Key": "stage", "Value": "qa"}]
+    aws.delete("tagged-bucket")
+
+
+def test_a_bucket_with_objects_is_not_deleted(aws):
+    name = aws.outputs(aws.put("full-bucket", bucket(stage="dev")))["O"]
+    aws.client("s3").put_object(Bucket=name, Key="precious", Body=b"x")
+    aws.client("cloudformation").delete_stack(StackName="full-bucket")
+    stack = aws.client("cloudformation").describe_stacks(StackName="full-bucket")["Stacks"][0]
+    assert stack["StackStatus"] == "DELETE_FAILED"
+    assert "not empty" in aws.reasons("full-bucket")
+    assert aws.client("s3").get_object(Bucket=name, Key="precious")["Body"].read() == b"x"
+    aws.client("s3").delete_object(Bucket=name, Key="precious")
+    aws.delete("full-bucket")
