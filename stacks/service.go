@@ -103,6 +103,8 @@ func NewService(scope constructs.Construct, cfg *config.Config, stage config.Sta
 		// No DesiredCount: autoscaling owns it, and a deployment must not reset it.
 	})
 	service.AttachToApplicationTargetGroup(targets)
+	// A task that starts before its roles have their policies cannot pull its image, and counts against the breaker.
+	service.Node().AddDependency(task.Construct())
 	scaling := service.AutoScaleTaskCount(&awsapplicationautoscaling.EnableScalingProps{
 		MinCapacity: jsii.Number(stage.Service.MinTasks),
 		MaxCapacity: jsii.Number(stage.Service.MaxTasks),

@@ -125,8 +125,8 @@ func (l *Local) LoadBalancers() *elasticloadbalancingv2.Client {
 	return elasticloadbalancingv2.NewFromConfig(l.awsConfig())
 }
 
-// Leftovers names what the platform has in the account: the resources that carry its tag, load balancers, ECS services
-// and Lambda functions. It is empty where the platform was never deployed.
+// Leftovers names what the platform has in the account: the resources that carry its tag, load balancers, Lambda
+// functions, ECS clusters and active task definitions. It is empty where the platform was never deployed.
 func (l *Local) Leftovers(ctx context.Context, platform string) ([]string, error) {
 	var found []string
 	tagged := resourcegroupstaggingapi.NewGetResourcesPaginator(resourcegroupstaggingapi.NewFromConfig(l.awsConfig()),
@@ -137,7 +137,10 @@ func (l *Local) Leftovers(ctx context.Context, platform string) ([]string, error
 			return nil, fmt.Errorf("list tagged resources: %w", err)
 		}
 		for _, resource := range page.ResourceTagMappingList {
-			found = append(found, aws.ToString(resource.ResourceARN))
+			// Deregistered revisions of task definitions stay listed, here as on AWS; the active ones are asked for below.
+			if arn := aws.ToString(resource.ResourceARN); !strings.Contains(arn, ":task-definition/") {
+				found = append(found, arn)
+			}
 		}
 	}
 	balancers, err := l.LoadBalancers().DescribeLoadBalancers(ctx, &elasticloadbalancingv2.DescribeLoadBalancersInput{})
@@ -159,6 +162,11 @@ func (l *Local) Leftovers(ctx context.Context, platform string) ([]string, error
 		return nil, fmt.Errorf("list clusters: %w", err)
 	}
 	found = append(found, clusters.ClusterArns...)
+	definitions, err := l.ECS().ListTaskDefinitions(ctx, &ecs.ListTaskDefinitionsInput{Status: ecstypes.TaskDefinitionStatusActive})
+	if err != nil {
+		return nil, fmt.Errorf("list task definitions: %w", err)
+	}
+	found = append(found, definitions.TaskDefinitionArns...)
 	sort.Strings(found)
 	return slices.Compact(found), nil
 }

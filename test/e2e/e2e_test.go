@@ -288,7 +288,7 @@ func destroyEverything(t *testing.T, w *world) {
 	for _, shared := range w.protectedShared(t) {
 		check(t, w.aws.Unprotect(ctx, shared))
 	}
-	check(t, w.aws.CDK(ctx, w.log, "destroy", "--all"))
+	check(t, w.aws.CDK(ctx, w.log, "destroy", "--all", "--concurrency", "4"))
 
 	stacks, err := w.aws.Stacks(ctx, w.cfg.Platform+"-")
 	check(t, err)
