@@ -72,7 +72,8 @@ class Server:
 
 def environment(changes: Mapping[str, str]) -> dict[str, str]:
     """Return a task's environment: what tests need to start Python, and the app's variables."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("APP_", "AWS_", "ARTIFACTS_"))}
+    ours = ("APP_", "ARTIFACTS_", "AWS_", "DATABASE_", "ECS_", "OTEL_", "SESSION_")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
     path = os.pathsep.join(filter(None, [str(ROOT / "src"), kept.get("PYTHONPATH")]))
     return {
         **kept,

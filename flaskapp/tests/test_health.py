@@ -65,7 +65,9 @@ def test_version_tells_commit_environment_and_version(client: FlaskClient) -> No
     assert response.content_type == "application/json"
     assert response.json == {
         "commit": COMMIT,
+        "database_revision": None,
         "environment": "qa-fix-login",
+        "image_digest": None,
         "version": VERSION,
     }
 

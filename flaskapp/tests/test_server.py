@@ -47,7 +47,9 @@ def test_it_answers(server: Server) -> None:
     assert status == 200
     assert json.loads(body) == {
         "commit": COMMIT,
+        "database_revision": None,
         "environment": "qa-fix-login",
+        "image_digest": None,
         "version": VERSION,
     }
 

@@ -1,12 +1,23 @@
-"""What the platform asks the application: is the process alive, and which build is it."""
+"""What the platform asks the application: is the process alive, can it work, which build is it."""
+
+import logging
 
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
-from slipway_app import current
+from slipway_app import aws, container, current
+from slipway_app.credentials import SecretError
+from slipway_app.database import UNAVAILABLE, Database
+from slipway_app.storage import Store
 from slipway_app.version import VERSION
 
 blueprint = Blueprint("health", __name__)
+
+_OK = "ok"
+_NOT_CONFIGURED = "not configured"
+_UNAVAILABLE = (*UNAVAILABLE, *aws.ERRORS, SecretError)
+
+_log = logging.getLogger(__name__)
 
 
 @blueprint.get("/health")
@@ -19,8 +30,59 @@ def health() -> ResponseReturnValue:
     return jsonify(status="ok")
 
 
+@blueprint.get("/ready")
+def ready() -> ResponseReturnValue:
+    """Say whether the database and the bucket can be used, and which of them can't."""
+    services = current.services()
+    parts = {"database": _database(services.database), "artifacts": _artifacts(services.store)}
+    good = all(state == _OK for state in parts.values())
+    answer = jsonify(status="ready" if good else "unavailable", parts=parts)
+    answer.status_code = 200 if good else 503
+    return answer
+
+
 @blueprint.get("/version")
 def version() -> ResponseReturnValue:
-    """Say which commit runs, in which environment."""
+    """Say which commit and image run, in which environment, on which schema."""
     settings = current.settings()
-    return jsonify(commit=settings.commit, environment=settings.environment, version=VERSION)
+    return jsonify(
+        commit=settings.commit,
+        database_revision=_revision(),
+        environment=settings.environment,
+        image_digest=container.image_digest(settings.container_metadata),
+        version=VERSION,
+    )
+
+
+def _database(database: Database | None) -> str:
+    """Return the database's state.
+
+    A schema newer than ours is good: the deployment that is on its way has migrated it.
+    """
+    if database is None:
+        return _NOT_CONFIGURED
+    try:
+        return _OK if database.revision() else "not migrated"
+    except _UNAVAILABLE:
+        _log.warning("ask the database for its revision", exc_info=True)
+        return "unreachable"
+
+
+def _artifacts(store: Store | None) -> str:
+    if store is None:
+        return _NOT_CONFIGURED
+    try:
+        store.probe()
+    except aws.ERRORS:
+        _log.warning("ask the bucket for a key", exc_info=True)
+        return "unreachable"
+    return _OK
+
+
+def _revision() -> str | None:
+    database = current.services().database
+    try:
+        return database.revision() if database else None
+    except _UNAVAILABLE:
+        _log.warning("ask the database for its revision", exc_info=True)
+        return None

@@ -1,4 +1,4 @@
-"""JSON log lines on standard output, one object a line, with the load balancer's trace id."""
+"""JSON log lines on standard output, one object a line, with their request's trace ids."""
 
 import json
 import logging
@@ -7,6 +7,7 @@ import time
 from typing import Any, Final
 
 from flask import has_request_context, request
+from opentelemetry import trace
 
 TRACE_HEADER: Final = "X-Amzn-Trace-Id"
 """Set by the Application Load Balancer on each request."""
@@ -27,6 +28,11 @@ def trace_id(header: str | None) -> str | None:
     return header[:_TRACE_LENGTH] if header else None
 
 
+# Libraries whose talk would fill the log, and whose debugging output shows secrets: botocore
+# prints the answers of Secrets Manager in it.
+_QUIET: Final = ("alembic.runtime.plugins", "boto3", "botocore", "s3transfer", "urllib3")
+
+
 class JsonFormatter(logging.Formatter):
     """Formats a record as one JSON object; `extra` values become its fields."""
 
@@ -40,6 +46,10 @@ class JsonFormatter(logging.Formatter):
         }
         if has_request_context():
             line["trace_id"] = trace_id(request.headers.get(TRACE_HEADER))
+        span = trace.get_current_span().get_span_context()
+        if span.is_valid:
+            line["otel_trace_id"] = trace.format_trace_id(span.trace_id)
+            line["otel_span_id"] = trace.format_span_id(span.span_id)
         line.update((k, v) for k, v in vars(record).items() if k not in _STANDARD)
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
@@ -59,6 +69,8 @@ def configure(level: str) -> None:
     handler.setFormatter(JsonFormatter())
     root.addHandler(handler)
     root.setLevel(level.upper())
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
 
 
 def _timestamp(created: float) -> str:

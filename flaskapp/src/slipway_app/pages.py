@@ -17,5 +17,5 @@ def _page_values() -> dict[str, object]:
 
 @blueprint.get("/")
 def index() -> ResponseReturnValue:
-    """Show which commit runs, in which environment."""
-    return render_template("index.html")
+    """Show which commit runs, in which environment, and the way to the artifacts."""
+    return render_template("index.html", keeps_artifacts=current.services().catalog is not None)

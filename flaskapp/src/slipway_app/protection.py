@@ -2,6 +2,7 @@
 
 import io
 import sys
+from collections.abc import Collection
 from typing import IO, TYPE_CHECKING, Final
 
 from flask import Flask, Response, abort, request
@@ -37,9 +38,15 @@ HSTS: Final = "max-age=63072000"
 """Two years of HTTPS only. It names no subdomains: those belong to whoever owns the domain."""
 
 
-def register(app: Flask) -> None:
-    """Apply the limits and headers to all requests of the application."""
-    app.before_request(_limit_body)
+def register(app: Flask, uploads: Collection[str], max_upload_bytes: int) -> None:
+    """Apply the limits and headers to all requests; the endpoints in `uploads` take larger ones."""
+
+    def limit_body() -> None:
+        if request.endpoint in uploads:
+            request.max_content_length = max_upload_bytes
+        _limit_body()
+
+    app.before_request(limit_body)
     app.after_request(_protect)
 
 
