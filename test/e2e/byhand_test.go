@@ -145,6 +145,12 @@ func (w *world) removeByHand(t *testing.T, cluster string, made handMade) {
 	check(t, err)
 	_, err = w.aws.LoadBalancers().DeleteTargetGroup(ctx, &elasticloadbalancingv2.DeleteTargetGroupInput{TargetGroupArn: aws.String(made.targetGroup)})
 	check(t, err)
+	definitions, err := w.aws.ECS().ListTaskDefinitions(ctx, &ecs.ListTaskDefinitionsInput{FamilyPrefix: aws.String(made.family)})
+	check(t, err)
+	for _, definition := range definitions.TaskDefinitionArns {
+		_, err := w.aws.ECS().DeregisterTaskDefinition(ctx, &ecs.DeregisterTaskDefinitionInput{TaskDefinition: aws.String(definition)})
+		check(t, err)
+	}
 }
 
 // expire ends a lease by its tag, as time would.
