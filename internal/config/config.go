@@ -74,6 +74,9 @@ type Stage struct {
 	Artifacts Artifacts `yaml:"artifacts"`
 	Database  Database  `yaml:"database"`
 	Service   Service   `yaml:"service"`
+	Scaling   Scaling   `yaml:"scaling"`
+	WAF       WAF       `yaml:"waf"`
+	Alarms    Alarms    `yaml:"alarms"`
 	// LogDays is the retention of the stage's log groups, a value that CloudWatch Logs knows; default 30.
 	LogDays int `yaml:"logDays"`
 }
@@ -148,6 +151,66 @@ type Service struct {
 	TargetCPUPercent int `yaml:"targetCpuPercent"`
 }
 
+// Scaling is what autoscaling follows besides the CPU.
+type Scaling struct {
+	// RequestsPerTarget is how many requests a minute one task should get, 1–1000000; default 0, which doesn't count requests.
+	RequestsPerTarget int `yaml:"requestsPerTarget"`
+	// Schedules change the least number of tasks at certain times; default none.
+	Schedules []ScheduledMinimum `yaml:"schedules"`
+}
+
+// ScheduledMinimum sets the least number of tasks at a time of day. It holds until the next one.
+type ScheduledMinimum struct {
+	// Schedule is a cron(…) expression with EventBridge's six fields.
+	Schedule string `yaml:"schedule"`
+	// TimeZone is an IANA name such as Europe/Dublin; default UTC.
+	TimeZone string `yaml:"timeZone"`
+	// MinTasks is 1 to the service's maxTasks.
+	MinTasks int `yaml:"minTasks"`
+}
+
+// WAFMode is what the web ACL's rules do with a request that they match.
+type WAFMode string
+
+// The modes of the web ACL.
+const (
+	WAFBlock WAFMode = "block" // refuse it
+	WAFCount WAFMode = "count" // only count and log it
+)
+
+// WAF is the web ACL of the stage's load balancer.
+type WAF struct {
+	// Mode is block or count; default block. Addresses that are known to attack, and those outside qa.allowedCidrs, are
+	// refused in both.
+	Mode WAFMode `yaml:"mode"`
+	// RateLimit is the number of requests that one address may make in five minutes, 10–2000000000; default 2000.
+	RateLimit int `yaml:"rateLimit"`
+	// UploadPaths take bodies over 8 KB, and so does everything below them; at most 10; default /artifacts and /api/artifacts.
+	UploadPaths []string `yaml:"uploadPaths"`
+}
+
+// Alarms are the thresholds at which the operations topic hears of it.
+type Alarms struct {
+	// CPUPercent and MemoryPercent of the service's tasks on average, 1–100; default 85.
+	CPUPercent    int `yaml:"cpuPercent"`
+	MemoryPercent int `yaml:"memoryPercent"`
+	// LatencyMillis is the response time that one in a hundred requests exceeds, 1–60000; default 2000.
+	LatencyMillis int `yaml:"latencyMillis"`
+	// ErrorPercent of the requests answered with 5xx, 1–100; default 5. Fewer requests than MinRequests in five minutes
+	// say nothing, 1–1000000; default 20.
+	ErrorPercent int `yaml:"errorPercent"`
+	MinRequests  int `yaml:"minRequests"`
+	// DatabaseCPUPercent is 1–100; default 80.
+	DatabaseCPUPercent int `yaml:"databaseCpuPercent"`
+	// DatabaseFreePercent of storageGiB that must stay free, 1–50; default 10, below which RDS should have added storage.
+	DatabaseFreePercent int `yaml:"databaseFreePercent"`
+	// DatabaseConnections is 1–262143; default 70 % of what the memory of the instance class gives, which must be set where
+	// Slipway doesn't know the class.
+	DatabaseConnections int `yaml:"databaseConnections"`
+	// ReplicaLagSeconds is how far the read replica may stay behind, 1–86400; default 60.
+	ReplicaLagSeconds int `yaml:"replicaLagSeconds"`
+}
+
 // QA governs the QA environments and their cleanup.
 type QA struct {
 	// Stage is the name of the stage that hosts the environments; default qa. Another name than qa works only while no stage
@@ -166,6 +229,8 @@ type QA struct {
 	DryRun bool `yaml:"dryRun"`
 	// Spot runs the environments on Fargate Spot; default true.
 	Spot *bool `yaml:"spot"`
+	// AllowedCIDRs are the public IPv4 networks from which the environments can be reached; default everyone.
+	AllowedCIDRs []netip.Prefix `yaml:"allowedCidrs"`
 }
 
 // Duration is a time.Duration written in Go's notation, such as 48h or 90m.

@@ -14,7 +14,7 @@ func TestEachFaultIsReportedWithItsLine(t *testing.T) {
 	}{
 		// Structure.
 		"an unknown key names the right one":          {[]string{"backupDays: 35", "backupdays: 35"}, []string{"43: stages[2].database.backupdays: got an unknown key, expected backupDays (or another of: "}},
-		"an unknown key lists the keys":               {[]string{"grace: 2h", "colour: red"}, []string{"56: qa.colour: got an unknown key, expected one of defaultTtl, dryRun, grace, "}},
+		"an unknown key lists the keys":               {[]string{"grace: 2h", "colour: red"}, []string{"56: qa.colour: got an unknown key, expected one of allowedCidrs, defaultTtl, dryRun, grace, "}},
 		"every unknown key is reported":               {[]string{"logDays: 30", "a: 1\n    b: 2", "spot: false", "c: 3"}, []string{"19: stages[0].a: got an unknown key", "20: stages[0].b: got an unknown key", "59: qa.c: got an unknown key"}},
 		"a duplicate key names the first":             {[]string{"domain: example.com", "domain: example.com\nregion: eu-west-2"}, []string{"5: region: got the key a second time, expected it once, as in line 2"}},
 		"a duplicate account":                         {[]string{`workload: "012345678901"`, `workload: "012345678901"` + "\n  shared: \"1\""}, []string{"8: accounts.shared: got the key a second time"}},
@@ -42,8 +42,8 @@ func TestEachFaultIsReportedWithItsLine(t *testing.T) {
 		"a subnet that is no network":                 {[]string{"[10.0.48.0/20, 10.0.64.0/20, 10.0.80.0/20]", "[10.0.48.0/20, x, [y]]"}, []string{`30: stages[2].network.publicSubnets[1]: got "x", expected an IPv4 network`, "30: stages[2].network.publicSubnets[2]: got a list, expected an IPv4 network"}},
 		"an empty string":                             {[]string{"grace: 2h", `grace: ""`}, []string{"56: qa.grace: got nothing, expected a duration"}},
 		"a block of text instead of a list":           {[]string{"[team@example.com]", "|\n  team@example.com"}, []string{"13: notifications: got a block of text, expected a list"}},
-		"an unknown key of many letters":              {[]string{"grace: 2h", strings.Repeat("x", 70) + ": 1"}, []string{`56: qa."` + strings.Repeat("x", 70) + `": got an unknown key, expected one of defaultTtl`}},
-		"an unknown key with spaces":                  {[]string{"grace: 2h", "a b: 1"}, []string{`56: qa."a b": got an unknown key, expected one of defaultTtl`}},
+		"an unknown key of many letters":              {[]string{"grace: 2h", strings.Repeat("x", 70) + ": 1"}, []string{`56: qa."` + strings.Repeat("x", 70) + `": got an unknown key, expected one of allowedCidrs`}},
+		"an unknown key with spaces":                  {[]string{"grace: 2h", "a b: 1"}, []string{`56: qa."a b": got an unknown key, expected one of allowedCidrs`}},
 		"an unquoted account ID of octal digits":      {[]string{`"012345678901"`, "012345670123"}, []string{`7: accounts.workload: got 012345670123 without quotes, expected a string in quotes: "012345670123"; without them YAML may read digits that begin with 0 as an octal number`}},
 		"an unquoted account ID with an 8":            {[]string{`"012345678901"`, "012345678901"}, []string{`7: accounts.workload: got 012345678901 without quotes, expected a string in quotes: "012345678901"; without them YAML may read`}},
 		"an unquoted account ID without a zero":       {[]string{`"111111111111"`, "111111111111"}, []string{`6: accounts.shared: got 111111111111 without quotes, expected a string in quotes: "111111111111"`}},
@@ -148,6 +148,35 @@ func TestEachFaultIsReportedWithItsLine(t *testing.T) {
 		"a maximum below the default that it hides": {[]string{"defaultTtl: 48h\n  maxTtl: 168h", "maxTtl: 24h"}, []string{"53: qa.maxTtl: got 24h0m0s, expected at least qa.defaultTtl, which is 48h0m0s by default"}},
 		"a schedule of another kind":                {[]string{"rate(15 minutes)", "'*/15 * * * *'"}, []string{`57: qa.schedule: got "*/15 * * * *", expected rate(15 minutes), rate(1 hour) or cron(`}},
 		"one minutes":                               {[]string{"rate(15 minutes)", "rate(1 minutes)"}, []string{`57: qa.schedule: got "rate(1 minutes)", expected rate(1 minute): the unit of 1 has no s`}},
+
+		"a network that isn't on its boundary":   {[]string{"spot: false", "allowedCidrs: [198.51.100.7/24]"}, []string{"58: qa.allowedCidrs[0]: got 198.51.100.7/24, expected the boundary of a /24 network"}},
+		"private addresses for a public address": {[]string{"spot: false", "allowedCidrs: [10.0.0.0/8]"}, []string{"58: qa.allowedCidrs[0]: got 10.0.0.0/8, expected a public network"}},
+		"the whole internet":                     {[]string{"spot: false", "allowedCidrs: [0.0.0.0/0]"}, []string{"58: qa.allowedCidrs[0]: got 0.0.0.0/0, expected a network of at most half the internet"}},
+		"an allowed network twice":               {[]string{"spot: false", "allowedCidrs: [198.51.100.0/24, 198.51.100.0/24]"}, []string{"58: qa.allowedCidrs[1]: got 198.51.100.0/24, expected each network once"}},
+		"an allowed address without a length":    {[]string{"spot: false", "allowedCidrs: [198.51.100.7]"}, []string{`58: qa.allowedCidrs[0]: got "198.51.100.7", expected an IPv4 network`}},
+
+		// Scaling, WAF and alarms.
+		"no requests for a task":             {[]string{"logDays: 30", "scaling: {requestsPerTarget: 0}"}, []string{"19: stages[0].scaling.requestsPerTarget: got 0, expected 1 to 1000000 requests a minute, or no such key"}},
+		"a rate as a scaling schedule":       {[]string{"logDays: 30", "scaling: {schedules: [{schedule: rate(1 day), minTasks: 2}]}"}, []string{`19: stages[0].scaling.schedules[0].schedule: got "rate(1 day)", expected cron(minutes hours`}},
+		"a scaling schedule of five fields":  {[]string{"logDays: 30", "scaling: {schedules: [{schedule: cron(0 7 ? * *), minTasks: 2}]}"}, []string{`19: stages[0].scaling.schedules[0].schedule: got "cron(0 7 ? * *)", expected six fields in cron(…), not 5`}},
+		"a time zone that isn't there":       {[]string{"logDays: 30", "scaling: {schedules: [{schedule: cron(0 7 ? * * *), timeZone: Europe/Atlantis, minTasks: 2}]}"}, []string{`19: stages[0].scaling.schedules[0].timeZone: got "Europe/Atlantis", expected a time zone by its IANA name`}},
+		"this machine's time zone":           {[]string{"logDays: 30", "scaling: {schedules: [{schedule: cron(0 7 ? * * *), timeZone: Local, minTasks: 2}]}"}, []string{`19: stages[0].scaling.schedules[0].timeZone: got "Local", expected a time zone`}},
+		"a scheduled minimum above the most": {[]string{"logDays: 30", "scaling: {schedules: [{schedule: cron(0 7 ? * * *), minTasks: 5}]}"}, []string{"19: stages[0].scaling.schedules[0].minTasks: got 5, expected 1 to 4, the service's maxTasks"}},
+		"a schedule without a minimum":       {[]string{"logDays: 30", "scaling: {schedules: [{schedule: cron(0 7 ? * * *)}]}"}, []string{"19: stages[0].scaling.schedules[0].minTasks: got 0 (the default), expected 1 to 4"}},
+		"a WAF mode that isn't there":        {[]string{"logDays: 30", "waf: {mode: allow}"}, []string{`19: stages[0].waf.mode: got "allow", expected block or count`}},
+		"a WAF mode that YAML reads as no":   {[]string{"logDays: 30", "waf: {mode: false}"}, []string{`19: stages[0].waf.mode: got false without quotes, expected a string in quotes: "false"`}},
+		"a rate limit below WAF's least":     {[]string{"logDays: 30", "waf: {rateLimit: 9}"}, []string{"19: stages[0].waf.rateLimit: got 9, expected 10 to 2000000000"}},
+		"an upload path without a slash":     {[]string{"logDays: 30", "waf: {uploadPaths: [artifacts]}"}, []string{`19: stages[0].waf.uploadPaths[0]: got "artifacts", expected a path of letters`}},
+		"every path as an upload path":       {[]string{"logDays: 30", "waf: {uploadPaths: [/]}"}, []string{`19: stages[0].waf.uploadPaths[0]: got "/", expected a path`}},
+		"a wildcard in an upload path":       {[]string{"logDays: 30", "waf: {uploadPaths: [/a/*]}"}, []string{`19: stages[0].waf.uploadPaths[0]: got "/a/*", expected a path`}},
+		"an upload path upwards":             {[]string{"logDays: 30", "waf: {uploadPaths: [/a/../b]}"}, []string{`19: stages[0].waf.uploadPaths[0]: got "/a/../b", expected a path`}},
+		"an upload path twice":               {[]string{"logDays: 30", "waf: {uploadPaths: [/a, /a]}"}, []string{`19: stages[0].waf.uploadPaths[1]: got "/a", expected each path once`}},
+		"eleven upload paths":                {[]string{"logDays: 30", "waf: {uploadPaths: [/a, /b, /c, /d, /e, /f, /g, /h, /i, /j, /k]}"}, []string{"19: stages[0].waf.uploadPaths: got 11 paths, expected at most 10"}},
+		"a threshold of 101 %":               {[]string{"logDays: 30", "alarms: {cpuPercent: 101, memoryPercent: 0}"}, []string{"19: stages[0].alarms.cpuPercent: got 101, expected 1 to 100", "19: stages[0].alarms.memoryPercent: got 0, expected 1 to 100"}},
+		"no latency at all":                  {[]string{"logDays: 30", "alarms: {latencyMillis: 0}"}, []string{"19: stages[0].alarms.latencyMillis: got 0, expected 1 to 60000"}},
+		"an alarm with half the storage":     {[]string{"logDays: 30", "alarms: {databaseFreePercent: 51}"}, []string{"19: stages[0].alarms.databaseFreePercent: got 51, expected 1 to 50"}},
+		"an alarm on no connection":          {[]string{"logDays: 30", "alarms: {databaseConnections: 0}"}, []string{"19: stages[0].alarms.databaseConnections: got 0, expected 1 to 262143"}},
+		"a class whose memory isn't known":   {[]string{"instanceClass: m7g.large", "instanceClass: q9.large"}, []string{"24: stages[2].alarms.databaseConnections: got nothing, expected the number of connections to alarm at: the memory of q9.large isn't known here"}},
 
 		// Several at once, in the order of the lines.
 		"faults of all kinds at once": {

@@ -123,6 +123,27 @@ func fillStage(s *Stage, set map[string]bool, path string) {
 	orDefault(set, path+".service.maxTasks", &s.Service.MaxTasks, maxTasks)
 	orDefault(set, path+".service.targetCpuPercent", &s.Service.TargetCPUPercent, 60)
 	fillSubnets(&s.Network, set, path+".network")
+	for i := range s.Scaling.Schedules {
+		orDefault(set, item(path+".scaling.schedules", i)+".timeZone", &s.Scaling.Schedules[i].TimeZone, "UTC")
+	}
+	orDefault(set, path+".waf.mode", &s.WAF.Mode, WAFBlock)
+	orDefault(set, path+".waf.rateLimit", &s.WAF.RateLimit, 2000)
+	orDefault(set, path+".waf.uploadPaths", &s.WAF.UploadPaths, []string{"/artifacts", "/api/artifacts"})
+	fillAlarms(&s.Alarms, s.Database.InstanceClass, set, path+".alarms")
+}
+
+func fillAlarms(a *Alarms, instanceClass string, set map[string]bool, path string) {
+	orDefault(set, path+".cpuPercent", &a.CPUPercent, 85)
+	orDefault(set, path+".memoryPercent", &a.MemoryPercent, 85)
+	orDefault(set, path+".latencyMillis", &a.LatencyMillis, 2000)
+	orDefault(set, path+".errorPercent", &a.ErrorPercent, 5)
+	orDefault(set, path+".minRequests", &a.MinRequests, 20)
+	orDefault(set, path+".databaseCpuPercent", &a.DatabaseCPUPercent, 80)
+	orDefault(set, path+".databaseFreePercent", &a.DatabaseFreePercent, 10)
+	// RDS keeps some of the memory for itself, most of all in small classes: 81 of the 112 connections that 1 GiB would
+	// give. Seven tenths are below that too.
+	orDefault(set, path+".databaseConnections", &a.DatabaseConnections, connectionLimit(instanceClass)*7/10)
+	orDefault(set, path+".replicaLagSeconds", &a.ReplicaLagSeconds, 60)
 }
 
 // fillSubnets takes the first free blocks for what is left out, so that giving only one of the two lists works.

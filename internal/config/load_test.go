@@ -170,6 +170,11 @@ func TestEachDefaultIsAsDocumented(t *testing.T) {
 		"and a month at most":                    cfg.QA.MaxLifetime.Duration() == 720*time.Hour && cfg.QA.Grace.Duration() == 2*time.Hour,
 		"cleanup runs every quarter of an hour":  cfg.QA.Stage == "qa" && cfg.QA.Schedule == "rate(15 minutes)" && !cfg.QA.DryRun,
 		"environments run on Spot":               cfg.QA.Spot != nil && *cfg.QA.Spot,
+		"everyone may see the environments":      len(cfg.QA.AllowedCIDRs) == 0,
+		"only the CPU scales":                    qa.Scaling.RequestsPerTarget == 0 && len(qa.Scaling.Schedules) == 0,
+		"the web ACL blocks":                     qa.WAF.Mode == WAFBlock && qa.WAF.RateLimit == 2000,
+		"artifacts may be large":                 slices.Equal(qa.WAF.UploadPaths, []string{"/artifacts", "/api/artifacts"}),
+		"alarms have thresholds":                 qa.Alarms == Alarms{85, 85, 2000, 5, 20, 80, 10, 78, 60}, // 78 is 70 % of the 112 connections of 1 GiB
 		"Lambdas are built for arm64 everywhere": cfg.LambdaArchitecture == "arm64" && !cfg.Local,
 	} {
 		if !ok {
@@ -181,6 +186,49 @@ func TestEachDefaultIsAsDocumented(t *testing.T) {
 	}
 	if cfg := mustParse(t, base, Profile{}); *cfg.QA.Spot {
 		t.Error("spot: false isn't read")
+	}
+}
+
+func TestWhatOnlySomeStagesSetIsRead(t *testing.T) {
+	cfg := mustParse(t, edit(t, base, "logDays: 30", `scaling:
+      requestsPerTarget: 300
+      schedules:
+        - {schedule: cron(0 7 ? * MON-FRI *), timeZone: Europe/Dublin, minTasks: 3}
+        - {schedule: cron(0 20 * * ? *), minTasks: 1}
+    waf: {mode: count, rateLimit: 500, uploadPaths: []}
+    alarms: {latencyMillis: 800, databaseConnections: 60}`, "spot: false", "allowedCidrs: [198.51.100.0/24, 203.0.113.7/32]"), Profile{})
+	dev := cfg.Stages[0]
+	if want := (ScheduledMinimum{"cron(0 7 ? * MON-FRI *)", "Europe/Dublin", 3}); dev.Scaling.RequestsPerTarget != 300 || dev.Scaling.Schedules[0] != want {
+		t.Errorf("scaling %+v", dev.Scaling)
+	}
+	if want := (ScheduledMinimum{"cron(0 20 * * ? *)", "UTC", 1}); dev.Scaling.Schedules[1] != want {
+		t.Errorf("schedule %+v, want %+v", dev.Scaling.Schedules[1], want)
+	}
+	if dev.WAF.Mode != WAFCount || dev.WAF.RateLimit != 500 || len(dev.WAF.UploadPaths) != 0 {
+		t.Errorf("WAF %+v", dev.WAF)
+	}
+	if want := (Alarms{85, 85, 800, 5, 20, 80, 10, 60, 60}); dev.Alarms != want {
+		t.Errorf("alarms %+v, want %+v", dev.Alarms, want)
+	}
+	if got := texts(cfg.QA.AllowedCIDRs); !slices.Equal(got, []string{"198.51.100.0/24", "203.0.113.7/32"}) {
+		t.Errorf("allowed %v", got)
+	}
+}
+
+// The memory of each class is AWS's figure for it; the connections follow from RDS's formula.
+func TestConnectionsFollowTheMemoryOfTheInstanceClass(t *testing.T) {
+	for class, want := range map[string]struct{ gib, connections int }{
+		"t4g.micro": {1, 112}, "t3.small": {2, 225}, "t4g.medium": {4, 450}, "t4g.large": {8, 901}, "t3.2xlarge": {32, 3604},
+		"m7g.large": {8, 901}, "m6i.xlarge": {16, 1802}, "m5.24xlarge": {384, 5000}, "r6g.large": {16, 1802}, "r7g.medium": {8, 901},
+		"r6gd.16xlarge": {512, 5000}, "c6gd.medium": {2, 225}, "x2g.large": {32, 3604}, "x2iedn.xlarge": {128, 5000}, "z1d.large": {16, 1802},
+		"q9.large": {0, 0}, "t4g.24xlarge": {0, 0}, "m7g": {0, 0}, "": {0, 0},
+	} {
+		if got := memoryGiB(class); got != want.gib {
+			t.Errorf("%s has %d GiB, want %d", class, got, want.gib)
+		}
+		if got := connectionLimit(class); got != want.connections {
+			t.Errorf("%s gives %d connections, want %d", class, got, want.connections)
+		}
 	}
 }
 

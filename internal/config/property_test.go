@@ -46,7 +46,8 @@ func configs() *rapid.Generator[*Config] {
 		slices.Sort(ttl[:3])
 		minutes := func(i int) Duration { return Duration(time.Duration(ttl[i]) * time.Minute) }
 		spot := rapid.Bool().Draw(t, "spot")
-		c.QA = QA{"qa", minutes(0), minutes(1), minutes(2), minutes(3), rapid.SampledFrom([]string{"rate(1 minute)", "cron(0 10 * * ? *)"}).Draw(t, "schedule"), rapid.Bool().Draw(t, "dry"), &spot}
+		allowed := []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("203.0.113.7/32")}[:rapid.IntRange(0, 2).Draw(t, "allowed")]
+		c.QA = QA{"qa", minutes(0), minutes(1), minutes(2), minutes(3), rapid.SampledFrom([]string{"rate(1 minute)", "cron(0 10 * * ? *)"}).Draw(t, "schedule"), rapid.Bool().Draw(t, "dry"), &spot, allowed}
 		return c
 	})
 }
@@ -59,6 +60,7 @@ func drawStage(t *rapid.T, name string, i int, c *Config) Stage {
 		blocks = append(blocks, netip.PrefixFrom(offset(vpc.Addr(), uint32(n)<<(32-bits-3)), bits+3))
 	}
 	blocks = rapid.Permutation(blocks).Draw(t, "blocks")
+	percent := rapid.IntRange(1, 100)
 	cpu := rapid.SampledFrom(sortedKeys(fargateMemory)).Draw(t, "cpu")
 	infrequent, storage, tasks := rapid.IntRange(30, 400).Draw(t, "ia"), rapid.IntRange(20, 50000).Draw(t, "storage"), rapid.IntRange(1, 100).Draw(t, "tasks")
 	s := Stage{
@@ -71,6 +73,18 @@ func drawStage(t *rapid.T, name string, i int, c *Config) Stage {
 		},
 		Service: Service{cpu, rapid.SampledFrom(fargateMemory[cpu]).Draw(t, "memory"), tasks, tasks + rapid.IntRange(0, 9).Draw(t, "more"), rapid.IntRange(10, 90).Draw(t, "target")},
 		LogDays: rapid.SampledFrom(logRetention).Draw(t, "logs"),
+		Scaling: Scaling{Schedules: []ScheduledMinimum{{"cron(0 7 ? * MON-FRI *)", "Europe/Dublin", tasks}, {"cron(0 19 * * ? *)", "UTC", 1}}[:rapid.IntRange(0, 2).Draw(t, "schedules")]},
+		WAF: WAF{
+			rapid.SampledFrom([]WAFMode{WAFBlock, WAFCount}).Draw(t, "mode"), rapid.IntRange(minRateLimit, maxRateLimit).Draw(t, "rate"),
+			[]string{"/files", "/a/b-c"}[:rapid.IntRange(0, 2).Draw(t, "paths")],
+		},
+		Alarms: Alarms{
+			percent.Draw(t, "cpu"), percent.Draw(t, "memory"), rapid.IntRange(1, 60000).Draw(t, "latency"), percent.Draw(t, "errors"), rapid.IntRange(1, 1000).Draw(t, "floor"),
+			percent.Draw(t, "database"), rapid.IntRange(1, 50).Draw(t, "free"), rapid.IntRange(1, 5000).Draw(t, "connections"), rapid.IntRange(1, 600).Draw(t, "lag"),
+		},
+	}
+	if rapid.Bool().Draw(t, "requests") {
+		s.Scaling.RequestsPerTarget = rapid.IntRange(1, maxRequestsPerTarget).Draw(t, "perTarget")
 	}
 	if rapid.Bool().Draw(t, "replicate") {
 		other := rapid.SampledFrom(regions).Filter(func(r string) bool { return r != c.Region }).Draw(t, "other")
@@ -105,14 +119,15 @@ func TestAValidConfigurationSurvivesTheFile(t *testing.T) {
 var bareDigits = regexp.MustCompile(`(?m)^( *[^ ]+: )([0-9]{12})$`)
 
 // marshal writes a configuration as a person would: account IDs in quotes, which the library leaves out when the digits
-// are no octal number, and no empty replica keys.
+// are no octal number, no empty replica keys, and no target of no requests.
 func marshal(c *Config) ([]byte, error) {
 	text, err := yaml.Marshal(c)
 	if err != nil {
 		return nil, err
 	}
 	lines := slices.DeleteFunc(strings.Split(string(text), "\n"), func(line string) bool {
-		return strings.HasPrefix(strings.TrimSpace(line), "replica") && strings.HasSuffix(line, `: ""`)
+		line = strings.TrimSpace(line)
+		return strings.HasPrefix(line, "replica") && strings.HasSuffix(line, `: ""`) || line == "requestsPerTarget: 0"
 	})
 	return bareDigits.ReplaceAll([]byte(strings.Join(lines, "\n")), []byte(`$1"$2"`)), nil
 }
@@ -185,7 +200,13 @@ func checkAny(t interface{ Fatalf(string, ...any) }, text string) {
 	if cfg.Notifications == nil {
 		cfg.Notifications = []string{}
 	}
+	if cfg.QA.AllowedCIDRs == nil {
+		cfg.QA.AllowedCIDRs = []netip.Prefix{}
+	}
 	for i := range cfg.Stages {
+		if cfg.Stages[i].Scaling.Schedules == nil {
+			cfg.Stages[i].Scaling.Schedules = []ScheduledMinimum{}
+		}
 		if cfg.Stages[i].Network.InterfaceEndpoints == nil {
 			cfg.Stages[i].Network.InterfaceEndpoints = []string{}
 		}

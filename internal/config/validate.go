@@ -175,6 +175,7 @@ func (v *validator) qa() {
 	if reason := scheduleFault(q.Schedule); reason != "" {
 		v.want(false, "qa.schedule", quote(q.Schedule), "%s", reason)
 	}
+	v.allowed("qa.allowedCidrs", q.AllowedCIDRs)
 }
 
 // ordered reports a first duration that is longer than the second, at the one that the file sets.

@@ -34,6 +34,9 @@ func (v *validator) stages() {
 		v.artifacts(path+".artifacts", s.Artifacts)
 		v.database(path+".database", s)
 		v.service(path+".service", s.Service)
+		v.scaling(path+".scaling", s)
+		v.waf(path+".waf", s.WAF)
+		v.alarms(path+".alarms", s)
 	}
 }
 
