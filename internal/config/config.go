@@ -185,7 +185,7 @@ type WAF struct {
 	Mode WAFMode `yaml:"mode"`
 	// RateLimit is the number of requests that one address may make in five minutes, 10–2000000000; default 2000.
 	RateLimit int `yaml:"rateLimit"`
-	// UploadPaths take bodies over 8 KB, and so does everything below them; at most 10; default /artifacts and /api/artifacts.
+	// UploadPaths take bodies over 8 KB, and so does everything below them; at most 5; default /artifacts and /api/artifacts.
 	UploadPaths []string `yaml:"uploadPaths"`
 }
 

@@ -14,7 +14,7 @@ import (
 const (
 	maxRequestsPerTarget = 1_000_000
 	maxSchedules         = 20
-	maxUploadPaths       = 10
+	maxUploadPaths       = 5
 	minRateLimit         = 10 // WAF's limits of a rate-based rule
 	maxRateLimit         = 2_000_000_000
 )
