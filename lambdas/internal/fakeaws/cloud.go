@@ -47,6 +47,9 @@ func New() *Cloud {
 // with a look at the service authorization reference, for some actions aren't called like their operation.
 var prefixes = map[string]string{
 	"CloudFormation":            "cloudformation",
+	"CloudWatch":                "cloudwatch",
+	"CloudWatch Logs":           "logs",
+	"CodeDeploy":                "codedeploy",
 	"ECR":                       "ecr",
 	"ECS":                       "ecs",
 	"Elastic Load Balancing v2": "elasticloadbalancing",
