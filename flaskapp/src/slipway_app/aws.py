@@ -1,5 +1,6 @@
 """boto3 clients that give up before the load balancer does."""
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
@@ -32,7 +33,13 @@ def client(service: str, settings: "Settings") -> Any:
         # A local AWS has no DNS name for each bucket.
         s3={"addressing_style": "path" if settings.aws_endpoint_url else "virtual"},
     )
-    return boto3.session.Session(region_name=settings.aws_region).client(service, config=config)
+    return _session(settings.aws_region).client(service, config=config)
+
+
+@cache
+def _session(region: str | None) -> boto3.session.Session:
+    """Return a session, which reads the descriptions of the services once for all clients."""
+    return boto3.session.Session(region_name=region)
 
 
 def secret_reader(secrets: Any, arn: str) -> "Callable[[str], str]":

@@ -27,6 +27,13 @@ class Services:
             return None
         return Catalog(self.database, self.store)
 
+    def close(self) -> None:
+        """Close all connections to the database and the bucket."""
+        if self.database is not None:
+            self.database.close()
+        if self.store is not None:
+            self.store.close()
+
 
 def connect(settings: "Settings") -> Services:
     """Return the services that the settings name."""

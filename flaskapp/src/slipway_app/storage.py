@@ -102,6 +102,10 @@ class Store:
         """Ask the bucket for one key of ours; raises what aws.ERRORS names."""
         self._s3.list_objects_v2(Bucket=self._bucket, Prefix=self._prefix, MaxKeys=1)
 
+    def close(self) -> None:
+        """Close all connections."""
+        self._s3.close()
+
     def _key(self, artifact_id: "uuid.UUID") -> str:
         return f"{self._prefix}{artifact_id}"
 
