@@ -40,6 +40,13 @@ func Text(s string) string {
 // Line is Text on one line of at most limit characters: control characters, such as those that colour a terminal, are
 // spaces. The cut comes last, for half a credential looks like none.
 func Line(s string, limit int) string {
+	// Of a long text only the part that may show is looked at, without the word at its end, which may be half a credential.
+	if most := 8*limit + 4096; len(s) > most {
+		s = s[:most]
+		if i := strings.LastIndexAny(s, " \n\t"); i > 0 {
+			s = s[:i]
+		}
+	}
 	s = Text(s)
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
