@@ -17,10 +17,11 @@ const value = `(?:\\"(?:[^"\\]|\\[^"])*(?:\\")?|"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\
 var (
 	pem    = regexp.MustCompile(`(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\z)`)
 	header = regexp.MustCompile(`(?i)\b((?:proxy-)?authorization|(?:set-)?cookie)(["']?\s*[:=]\s*)[^\r\n]+`)
-	// The name may be part of a longer one, such as DB_PASSWORD or x-api-key.
-	named  = regexp.MustCompile(`(?i)([a-z0-9_.-]*(?:passw(?:or)?d|pwd|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential|signature)[a-z0-9_.-]*)(\\?["']?\s*(?:=>|[:=])\s*)` + value)
+	// The name may be part of a longer one, such as DB_PASSWORD or x-api-key. What comes before isn't in the pattern: it stays
+	// as it is, and looking for it would cost quadratic time.
+	named  = regexp.MustCompile(`(?i)((?:passw(?:or)?d|pwd|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential|signature)[a-z0-9_.-]{0,40})(\\?["']?\s*(?:=>|[:=])\s*)` + value)
 	bearer = regexp.MustCompile(`(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}`)
-	userAt = regexp.MustCompile(`([a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@]*):[^\s/]*@`)
+	userAt = regexp.MustCompile(`(://[^\s/:@]*):[^\s/]*@`)
 	jwt    = regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?`)
 	keyID  = regexp.MustCompile(`\b(?:AKIA|ASIA)[A-Z0-9]{16}\b`)
 )
