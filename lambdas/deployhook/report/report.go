@@ -60,15 +60,15 @@ func NewRecorder(e decide.Event, began time.Time) *Recorder {
 
 // Add adds one request with its answer and verdict.
 func (rec *Recorder) Add(check, method, path string, attempt int, a decide.Answer, v decide.Verdict) {
-	e := Entry{Check: check, Method: method, Path: redact.Line(path, maxText), Attempt: attempt, Status: a.Status, Millis: a.Took.Milliseconds(), Verdict: "passed"}
-	if !v.Passed {
-		e.Verdict, e.Body = redact.Line(v.Why, maxText), redact.Line(string(a.Body), maxBody)
-	}
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
 	if len(rec.r.Entries) == MaxEntries {
 		rec.r.Omitted++
 		return
+	}
+	e := Entry{Check: check, Method: method, Path: redact.Line(path, maxText), Attempt: attempt, Status: a.Status, Millis: a.Took.Milliseconds(), Verdict: "passed"}
+	if !v.Passed {
+		e.Verdict, e.Body = redact.Line(v.Why, maxText), redact.Line(string(a.Body), maxBody)
 	}
 	rec.r.Entries = append(rec.r.Entries, e)
 }
