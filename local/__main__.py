@@ -43,7 +43,10 @@ def _push(arguments) -> int:
     from . import images, instance
 
     running = instance.require(arguments.dir)
-    print(images.push(running, arguments.tag, arguments.repository, _say))
+    if arguments.record:
+        print(images.record(running, arguments.tag, arguments.repository))
+    else:
+        print(images.push(running, arguments.tag, arguments.repository, _say))
     return 0
 
 
@@ -120,6 +123,8 @@ def parser() -> argparse.ArgumentParser:
 
     sub = command("push", _push, "Puts a built image into the local ECR and prints its digest.")
     sub.add_argument("--tag", required=True)
+    sub.add_argument("--record", action="store_true",
+                     help="register the tag without an image, where there is no container engine")
     repository(sub)
     directory(sub)
 

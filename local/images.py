@@ -193,7 +193,6 @@ def push(instance, tag: str, repository: str, log) -> str:
     (uncompressed, as OCI allows). The layers themselves stay with the engine. A tag that already names this very
     image is left alone, so pushing again works with immutable tags.
     """
-    import boto3
     import docker
     from docker.errors import ImageNotFound
 
@@ -206,7 +205,28 @@ def push(instance, tag: str, repository: str, log) -> str:
         image = client.images.get(name)
     except ImageNotFound:
         raise LocalError(f"{name} isn't built: run `python -m local image --tag {tag} --commit …`") from None
-    manifest = _manifest(image, name)
+    digest = _put(instance, tag, repository, _manifest(image, name))
+    log(f"pushed {name}")
+    return digest
+
+
+def record(instance, tag: str, repository: str) -> str:
+    """Registers a tag without any image behind it, and returns its digest: for a local AWS whose tasks are records."""
+    return _put(instance, tag, repository, empty_manifest(tag))
+
+
+def empty_manifest(tag: str) -> str:
+    """An OCI manifest of no layers; the annotation makes it another one for each tag."""
+    return json.dumps({
+        "schemaVersion": 2, "mediaType": _MANIFEST, "layers": [],
+        "config": {"mediaType": "application/vnd.oci.empty.v1+json", "size": 2,
+                   "digest": "sha256:" + hashlib.sha256(b"{}").hexdigest()},
+        "annotations": {"org.opencontainers.image.version": tag}})
+
+
+def _put(instance, tag: str, repository: str, manifest: str) -> str:
+    import boto3
+
     digest = "sha256:" + hashlib.sha256(manifest.encode()).hexdigest()
     ecr = boto3.client("ecr", endpoint_url=instance.endpoint, region_name=REGION, aws_access_key_id="test",
                        aws_secret_access_key="test")
@@ -221,7 +241,6 @@ def push(instance, tag: str, repository: str, log) -> str:
     except ecr.exceptions.ImageTagAlreadyExistsException:
         raise LocalError(f"the tag {tag} is taken by another image, and tags of {repository} are immutable: "
                          "use a new tag, as a new commit does") from None
-    log(f"pushed {name}")
     return digest
 
 
