@@ -2,8 +2,10 @@
 
 import os
 import signal
+import socket
 import sys
 import tempfile
+from typing import Any
 
 from slipway_app.settings import Settings, SettingsError
 
@@ -76,3 +78,15 @@ def post_fork(_server: object, _worker: object) -> None:
     """Let a held SIGTERM end the new worker; it sets up its own handler next."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _release_sigterm()
+
+
+def when_ready(server: Any) -> None:
+    """Let the kernel keep connections until a request begins, where it can (Linux).
+
+    gunicorn gives each new connection to a thread, which waits 5 seconds for the first byte: a few
+    dozen silent connections would hold up everybody.
+    """
+    option = getattr(socket, "TCP_DEFER_ACCEPT", None)
+    for listener in server.LISTENERS:
+        if option is not None and listener.sock.family in {socket.AF_INET, socket.AF_INET6}:
+            listener.sock.setsockopt(socket.IPPROTO_TCP, option, timeout)

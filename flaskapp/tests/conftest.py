@@ -75,7 +75,7 @@ def open_app(settings: Settings) -> Iterator[Flask]:
 def live_app(services: local.Services, configured: Settings) -> Iterator[Flask]:
     """An application with a database and a bucket, both empty."""
     services.postgres.execute("TRUNCATE artifacts", local.DATABASE)
-    for key in services.keys():
+    for key in services.keys():  # noqa: SIM118 (it is no dictionary)
         services.aws.s3.delete_object(Bucket=local.BUCKET, Key=key)
     with open_app(configured) as app:
         yield app

@@ -68,7 +68,7 @@ def _programs() -> Path:
     if found:
         return found[-1].parent
     raise RuntimeError(
-        "start Postgres: there is none; install requirements-test.txt (Linux) or Debian's postgresql"
+        "start Postgres: there is none; install requirements-test.txt or Debian's postgresql"
     )
 
 
@@ -135,7 +135,11 @@ class Postgres:
                 [
                     str(_programs() / "postgres"),
                     *("-D", str(self.folder / "data")),
-                    *(part for name, value in options.items() for part in ("-c", f"{name}={value}")),
+                    *(
+                        part
+                        for name, value in options.items()
+                        for part in ("-c", f"{name}={value}")
+                    ),
                 ],
                 cwd=self.folder,
                 env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"},
@@ -245,7 +249,7 @@ class LocalAws:
             endpoint_url=self.url,
             region_name=REGION,
             aws_access_key_id="local",
-            aws_secret_access_key="local",  # noqa: S106
+            aws_secret_access_key="local",
         )
 
     def make_secret(self, name: str, value: str) -> str:
@@ -317,9 +321,7 @@ def running(environment: str = "qa-fix-login") -> Iterator[Services]:
                 "ARTIFACTS_BUCKET": BUCKET,
                 "ARTIFACTS_PREFIX": f"qa/{environment}/",
                 "DATABASE_CA_FILE": str(postgres.ca_file),
-                "DATABASE_SECRET_ARN": local_aws.make_secret(
-                    "database", login(postgres, password)
-                ),
+                "DATABASE_SECRET_ARN": local_aws.make_secret("database", login(postgres, password)),
                 "SESSION_SECRET_ARN": local_aws.make_secret("session", secrets.token_hex(32)),
             }
             yield Services(postgres, local_aws, environ, password)

@@ -51,9 +51,9 @@ def check(response: TestResponse, template: str) -> TestResponse:
     assert response.content_type == content_type
     if "json" in content_type:
         schema = {**content["schema"], "components": DESCRIPTION["components"]}
-        Draft202012Validator(
-            schema, format_checker=Draft202012Validator.FORMAT_CHECKER
-        ).validate(response.json)
+        Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(
+            response.json
+        )
     return response
 
 
@@ -159,7 +159,9 @@ def test_a_wrong_query_is_refused(live: FlaskClient, query: str) -> None:
 
 @pytest.mark.parametrize("chunked", [False, True])
 def test_an_upload_over_the_limit_is_refused_and_leaves_nothing(
-    services: local.Services, configured: Settings, chunked: bool  # noqa: FBT001
+    services: local.Services,
+    configured: Settings,
+    chunked: bool,
 ) -> None:
     before = services.keys()
     overrides = {"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}

@@ -39,9 +39,7 @@ def upload(client: FlaskClient, name: str, content: bytes) -> str:
 
 def artifact_links(client: FlaskClient) -> list[str]:
     return [
-        link
-        for link in page(client).links()
-        if re.fullmatch(r"/artifacts/[0-9a-f-]{36}", link)
+        link for link in page(client).links() if re.fullmatch(r"/artifacts/[0-9a-f-]{36}", link)
     ]
 
 

@@ -31,9 +31,7 @@ def test_every_certificate_is_a_root_of_amazon_rds(certificates: list[x509.Certi
         certificate.verify_directly_issued_by(certificate)
         constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints)
         assert constraints.value.ca
-        [organization] = certificate.subject.get_attributes_for_oid(
-            x509.NameOID.ORGANIZATION_NAME
-        )
+        [organization] = certificate.subject.get_attributes_for_oid(x509.NameOID.ORGANIZATION_NAME)
         assert organization.value == "Amazon Web Services, Inc."
 
 

@@ -130,7 +130,12 @@ class Rds:
         self.made = 0
 
     def generate_db_auth_token(
-        self, *, DBHostname: str, Port: int, DBUsername: str, Region: str  # noqa: N803
+        self,
+        *,
+        DBHostname: str,
+        Port: int,
+        DBUsername: str,
+        Region: str,
     ) -> str:
         self.made += 1
         return f"{DBHostname}:{Port}/{DBUsername}@{Region}#{self.made}"

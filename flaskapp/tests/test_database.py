@@ -82,7 +82,7 @@ def test_the_connection_is_encrypted(open_database: Any, login: Login) -> None:
 
 def test_the_server_of_the_tests_refuses_plain_text(services: local.Services, login: Login) -> None:
     parameters = {**connect_parameters(login, str(services.postgres.ca_file)), "sslmode": "disable"}
-    with pytest.raises(psycopg.OperationalError, match="no pg_hba.conf entry"):
+    with pytest.raises(psycopg.OperationalError, match=r"no pg_hba\.conf entry"):
         psycopg.connect(**parameters)
 
 
@@ -182,7 +182,9 @@ def test_the_values_of_a_statement_stay_out_of_its_error(open_database: Any, log
         pytest.raises(DBAPIError) as caught,
         open_database(Fixed(login)).engine.connect() as connection,
     ):
-        connection.execute(text("SELECT 1 / (CASE WHEN :x = 'hunter2' THEN 0 END)"), {"x": "hunter2"})
+        connection.execute(
+            text("SELECT 1 / (CASE WHEN :x = 'hunter2' THEN 0 END)"), {"x": "hunter2"}
+        )
     assert "hunter2" not in str(caught.value).split("[SQL")[0]
     assert "[parameters" not in str(caught.value)
 

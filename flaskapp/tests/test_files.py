@@ -18,7 +18,10 @@ def locked(name: str) -> dict[str, str]:
     for line in text.splitlines():
         if not line.strip() or line.lstrip().startswith("#"):
             continue
-        entry = re.fullmatch(r"([a-z0-9-]+)==(\S+)(?: ; [a-z_]+ == \"[a-z]+\")?((?:\s+--hash=sha256:[0-9a-f]{64})+)\s*", line)
+        entry = re.fullmatch(
+            r"([a-z0-9-]+)==(\S+)(?: ; \S+ == \S+)?((?:\s+--hash=sha256:[0-9a-f]{64})+)\s*",
+            line,
+        )
         assert entry is not None, line
         packages[entry[1]] = entry[2]
     return packages

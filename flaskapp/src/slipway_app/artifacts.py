@@ -66,12 +66,11 @@ def filesize(size: int) -> str:
     """Return a size in bytes as people read it: 999 bytes, 1.5 kB, 20 MB."""
     if size < 1000:
         return f"{size} byte" if size == 1 else f"{size} bytes"
-    value, unit = float(size), "bytes"
-    for unit in ("kB", "MB", "GB", "TB"):
-        value /= 1000
-        # What would be rounded to 1000 belongs to the next unit.
-        if value < 999.5:
-            break
+    units = ["kB", "MB", "GB", "TB"]
+    value, unit = size / 1000, units.pop(0)
+    # What would be rounded to 1000 belongs to the next unit.
+    while value >= 999.5 and units:
+        value, unit = value / 1000, units.pop(0)
     return f"{value:.1f} {unit}" if value < 9.95 else f"{value:.0f} {unit}"
 
 

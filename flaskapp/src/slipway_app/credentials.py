@@ -123,7 +123,7 @@ class TokenLogins:
         """Return the secret's login with a token for a password."""
         return self._with_token(self._logins.current())
 
-    def renewed(self, refused: Login) -> Login | None:
+    def renewed(self, refused: Login) -> Login | None:  # noqa: ARG002 (a token tells nothing)
         """Look whether the secret names another database or user than the one that refused."""
         kept = self._logins.current()
         other = self._logins.renewed(kept)

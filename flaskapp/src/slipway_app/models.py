@@ -27,6 +27,4 @@ class Artifact(Base):
     """In bytes."""
     sha256: Mapped[str] = mapped_column(String(64))
     """Of the content, in hexadecimal."""
-    created_at: Mapped[datetime] = mapped_column(
-        DateTime(timezone=True), server_default=func.now()
-    )
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())

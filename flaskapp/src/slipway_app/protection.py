@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import IO, TYPE_CHECKING, Final
 
 from flask import Flask, Response, abort, request
-from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -77,6 +77,35 @@ class BoundedInput(io.RawIOBase):
         return len(data)
 
 
+class DeclaredInput(io.RawIOBase):
+    """A request body of a declared length; raises 400 when it ends before.
+
+    Werkzeug leaves a body alone whose end the server knows, and gunicorn's just ends where the
+    client went away. Half a file would be kept as if it were whole.
+    """
+
+    def __init__(self, stream: IO[bytes], length: int) -> None:
+        super().__init__()
+        self._stream = stream
+        self._left = length
+
+    def readable(self) -> bool:
+        """Say that it can be read."""
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        """Read some bytes."""
+        view = memoryview(buffer).cast("B")
+        if self._left == 0 or len(view) == 0:
+            return 0
+        data = self._stream.read(min(len(view), self._left))
+        if not data:
+            raise ClientDisconnected
+        self._left -= len(data)
+        view[: len(data)] = data
+        return len(data)
+
+
 def _limit_body() -> None:
     """Answer 413 to a body that is too large, also where no view would read it."""
     declared, limit = request.content_length, request.max_content_length
@@ -85,6 +114,7 @@ def _limit_body() -> None:
     if declared is not None:
         if declared > limit:
             abort(413)
+        request.environ["wsgi.input"] = DeclaredInput(request.environ["wsgi.input"], declared)
     elif request.environ.get("wsgi.input_terminated"):
         request.environ["wsgi.input"] = BoundedInput(request.environ["wsgi.input"], limit)
         # Out of Werkzeug's hands (None would mean the application's default).

@@ -17,13 +17,12 @@ from slipway_app.credentials import CURRENT, SecretError
 from slipway_app.settings import LEAST_SECRET, Settings
 
 PATH: Final = "/artifacts"
-"""The pages that have sessions. Others, health checks first of all, need no secret for an answer."""
+"""The pages that have sessions. Others, health checks first of all, need no secret."""
 
 _PREVIOUS: Final = "AWSPREVIOUS"
 
-# A running task signs with a new secret after at most this time. Until all tasks do, both take
-# each other's cookies only if the one that signs with the older secret has read the newer; the
-# worst is a form that has to be sent twice.
+# A running task signs with a new secret after at most this time. A task that hasn't read it yet
+# doesn't take the cookies of one that has; the worst of that is a form that is sent twice.
 _KEEP_SECONDS: Final = 300.0
 
 _log = logging.getLogger(__name__)

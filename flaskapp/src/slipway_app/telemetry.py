@@ -14,8 +14,8 @@ from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanProcessor
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from slipway_app.logs import TRACE_HEADER, trace_id
@@ -71,7 +71,7 @@ def install(
             [AwsXRayPropagator(), TraceContextTextMapPropagator(), W3CBaggagePropagator()]
         )
     )
-    FlaskInstrumentor().instrument_app(
+    FlaskInstrumentor().instrument_app(  # type: ignore[no-untyped-call]
         app,
         tracer_provider=tracers,
         meter_provider=meters,
@@ -79,7 +79,7 @@ def install(
         request_hook=_name_load_balancers_trace,
     )
     _once(PsycopgInstrumentor(), tracer_provider=tracers)
-    _once(BotocoreInstrumentor(), tracer_provider=tracers)
+    _once(BotocoreInstrumentor(), tracer_provider=tracers)  # type: ignore[no-untyped-call]
     return tracers, meters
 
 
