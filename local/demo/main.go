@@ -161,6 +161,9 @@ func (t *tour) deploy(ctx context.Context) error {
 		if err := t.aws.CDK(ctx, log, "deploy", "--app", app, contract.PlatformStack(t.cfg.Platform, contract.StackRegistry)); err != nil {
 			return "", err
 		}
+		if !t.containers {
+			return "the tag only: no container engine", t.aws.RecordImage(ctx, log, t.tag)
+		}
 		return "", t.aws.PushImage(ctx, log, t.tag)
 	}); err != nil {
 		return err
@@ -268,7 +271,7 @@ func (t *tour) clean(ctx context.Context) error {
 	}
 	if err := t.run(ctx, "Wait for the scheduled cleanup Lambda", func(ctx context.Context, log io.Writer) (string, error) {
 		stack := contract.QAEnvironmentStack(t.cfg.Platform, stale)
-		return stack + " is gone", harness.Eventually(ctx, cleanupLimit, func() error {
+		return "its stack, container and URL are gone", harness.Eventually(ctx, cleanupLimit, func() error {
 			stacks, err := t.aws.Stacks(ctx, stack)
 			if err != nil {
 				return err
@@ -296,7 +299,11 @@ func (t *tour) clean(ctx context.Context) error {
 			if answer.Status != 404 {
 				return fmt.Errorf("https://%s still answers %d", contract.HostName(stale, t.cfg.Domain), answer.Status)
 			}
-			return nil
+			containers, err := t.aws.Containers(ctx, contract.TaskFamily(t.cfg.Platform, stale))
+			if err == nil && len(containers) > 0 {
+				err = fmt.Errorf("the container %s still runs", containers[0])
+			}
+			return err
 		})
 	}); err != nil {
 		return err

@@ -98,6 +98,26 @@ func (l *Local) PushImage(ctx context.Context, log io.Writer, tag string) error 
 	return l.python(ctx, log, "push", "--dir", l.Directory, "--tag", tag)
 }
 
+// RecordImage registers a tag without an image, for an instance whose tasks are records.
+func (l *Local) RecordImage(ctx context.Context, log io.Writer, tag string) error {
+	return l.python(ctx, log, "push", "--dir", l.Directory, "--tag", tag, "--record")
+}
+
+// Containers are the running containers of the instance's tasks whose task definition family is given.
+func (l *Local) Containers(ctx context.Context, family string) ([]string, error) {
+	var out bytes.Buffer
+	if err := l.python(ctx, &out, "status", "--dir", l.Directory); err != nil {
+		return nil, err
+	}
+	var found []string
+	for line := range strings.Lines(out.String()) {
+		if words := strings.Fields(line); len(words) > 3 && words[0] == "container" && words[3] == family {
+			found = append(found, words[1])
+		}
+	}
+	return found, nil
+}
+
 // Bootstrap runs `cdk bootstrap` for the local account, away from cdk.json: the account needs no synthesis.
 func (l *Local) Bootstrap(ctx context.Context, log io.Writer) error {
 	return l.cdk(ctx, log, filepath.Join(l.Root, l.Directory), "bootstrap", "aws://"+AccountID+"/"+Region)

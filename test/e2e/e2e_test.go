@@ -113,7 +113,11 @@ func deployEverything(t *testing.T, w *world) {
 	app, err := w.aws.Synth(ctx, w.log, "-c", "imageTag="+tag)
 	check(t, err)
 	check(t, w.aws.CDK(ctx, w.log, "deploy", "--app", app, contract.PlatformStack(w.cfg.Platform, contract.StackRegistry)))
-	check(t, w.aws.PushImage(ctx, w.log, tag))
+	if w.containers {
+		check(t, w.aws.PushImage(ctx, w.log, tag))
+	} else {
+		check(t, w.aws.RecordImage(ctx, w.log, tag))
+	}
 	check(t, w.aws.CDK(ctx, w.log, "deploy", "--app", app, "--all", "--concurrency", "4"))
 
 	stacks, err := w.aws.Stacks(ctx, w.cfg.Platform+"-")
@@ -258,6 +262,13 @@ func cleanUp(t *testing.T, w *world) {
 		check(t, err)
 		if answer.Status != 404 {
 			t.Errorf("the expired environment still answers %d", answer.Status)
+		}
+		for name, want := range map[string]int{staleBranch: 0, branch: 1} {
+			containers, err := w.aws.Containers(ctx, contract.TaskFamily(w.cfg.Platform, slug(t, name)))
+			check(t, err)
+			if len(containers) != want {
+				t.Errorf("%d containers of %s run, want %d", len(containers), name, want)
+			}
 		}
 	}
 	w.removeByHand(t, cluster, unclear)
