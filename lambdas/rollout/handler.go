@@ -158,14 +158,19 @@ func (h handler) choose(name string) (any, error) {
 	return nil, fmt.Errorf("%s is %q; give it %s or %s", envHandler, name, onEventName, isCompleteName)
 }
 
-// lambdaFunc takes the event undecoded, so that one that isn't as documented is refused in our words.
+// lambdaFunc takes the event undecoded, so that one that isn't as documented is refused in our words, and bounds every
+// error, whatever it quotes: CloudFormation never learns of one that is too long.
 func lambdaFunc[Out any](handle func(context.Context, event) (Out, error)) func(context.Context, json.RawMessage) (Out, error) {
 	return func(ctx context.Context, raw json.RawMessage) (Out, error) {
 		var e event
+		var none Out
 		if err := json.Unmarshal(raw, &e); err != nil {
-			var none Out
-			return none, fmt.Errorf("roll out: read the provider framework's event: %w", err)
+			return none, fmt.Errorf("roll out: read the provider framework's event: %s", decide.Bounded(err.Error()))
 		}
-		return handle(ctx, e)
+		answer, err := handle(ctx, e)
+		if err != nil {
+			return none, errors.New(decide.Bounded(err.Error()))
+		}
+		return answer, nil
 	}
 }

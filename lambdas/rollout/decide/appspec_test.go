@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -158,6 +159,14 @@ func TestAppSpecOfAnyWish(t *testing.T) {
 			t.Fatalf("the same wish gives %+v, then %+v (%v)", spec, again, err)
 		}
 	})
+}
+
+func TestLongestFamilyFitsIntoADescription(t *testing.T) {
+	m := NewMark("stack", "Rollout", "r-1")
+	d := m.Describe("arn:aws:ecs:eu-west-1:111111111111:task-definition/" + strings.Repeat("x", 255) + ":123456")
+	if len(d) != 100 || !m.own(Deployment{Description: d}) {
+		t.Errorf("%d characters: %s", len(d), d)
+	}
 }
 
 func TestDescriptionsFitAndFindTheirOwn(t *testing.T) {

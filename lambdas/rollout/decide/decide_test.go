@@ -120,6 +120,49 @@ func TestOrderOfDeploymentsDoesNotMatter(t *testing.T) {
 	})
 }
 
+// What the rollout does just before and at the moments when its mind changes.
+func TestMoments(t *testing.T) {
+	r := request()
+	own := Deployment{ID: "d-1", Description: r.Mark.Describe(revision), SHA256: "wanted", Status: "InProgress", Created: began}
+	ended := func(status Status, at time.Time) Deployment {
+		d := own
+		d.Status, d.Ended = status, at
+		return d
+	}
+	other := Deployment{ID: "d-2", Status: "InProgress", SHA256: "other", Created: began.Add(-time.Minute)}
+	rollback := Deployment{ID: "d-3", Status: "InProgress", Rollback: true, Created: began}
+	same := rollback
+	same.SHA256 = "wanted" // CodeDeploy brings back what CloudFormation wants back
+	for sentence, c := range map[string]struct {
+		deployment Deployment
+		running    string
+		at         time.Duration
+		before     Kind
+		after      Kind
+	}{
+		"ours is stopped at the time-out":                    {own, older, 40 * time.Minute, Wait, Stop},
+		"one that doesn't stop is given up":                  {own, older, 48 * time.Minute, Stop, Fail},
+		"another's is awaited for half of the time":          {other, older, 20 * time.Minute, Wait, Fail},
+		"a rollback is awaited for all of it":                {rollback, older, 40 * time.Minute, Wait, Fail},
+		"a rollback to what we want is never stopped":        {same, older, 40 * time.Minute, Wait, Fail},
+		"ECS may lag behind a success":                       {ended(Succeeded, began.Add(10*time.Minute)), older, 11 * time.Minute, Wait, Fail},
+		"but not for longer than there is time":              {ended(Succeeded, began.Add(48*time.Minute-time.Second)), older, 48 * time.Minute, Wait, Fail},
+		"a rollback may begin soon after a failure":          {ended(Failed, began.Add(10*time.Minute)), older, 11 * time.Minute, Wait, Fail},
+		"but it isn't awaited for longer than there is time": {ended(Failed, began.Add(48*time.Minute-time.Second)), older, 48 * time.Minute, Wait, Fail},
+		"nothing is started after the time-out":              {Deployment{Status: Failed}, older, 40 * time.Minute, Start, Fail},
+	} {
+		f := Facts{Running: c.running, Deployments: []Deployment{c.deployment}}
+		f.Now = began.Add(c.at - time.Nanosecond)
+		if got := Decide(r, f); got.Kind != c.before {
+			t.Errorf("%s: before, %+v", sentence, got)
+		}
+		f.Now = began.Add(c.at)
+		if got := Decide(r, f); got.Kind != c.after {
+			t.Errorf("%s: then, %+v", sentence, got)
+		}
+	}
+}
+
 // Two deliveries of one event may both start a deployment, if the first one ends at once. The newest counts.
 func TestTwoOwnDeployments(t *testing.T) {
 	r := request()

@@ -78,7 +78,7 @@ func Reason(s Step, w Wish, diagnosis Diagnosis, running, region string) string 
 	if diagnosis.Problem != "" {
 		fmt.Fprintf(&b, ". CodeDeploy's lifecycle events couldn't be read: %s", diagnosis.Problem)
 	}
-	return bounded(oneLine(b.String()), maxReason)
+	return Bounded(oneLine(b.String()))
 }
 
 // Link is the address of a deployment in CodeDeploy's console.
@@ -113,6 +113,9 @@ func oneLine(s string) string {
 	return strings.ReplaceAll(strings.Join(strings.Fields(s), " "), ".. ", ". ")
 }
 
+// Bounded cuts what CloudFormation is told, if need be.
+func Bounded(reason string) string { return bounded(reason, maxReason) }
+
 // bounded cuts s so that it takes at most limit bytes in JSON, where some characters take six.
 func bounded(s string, limit int) string {
 	const cut = "…"
@@ -120,15 +123,13 @@ func bounded(s string, limit int) string {
 		return s
 	}
 	size, end := len(`""`)+len(cut), 0
-	for i, r := range s {
-		n := encoded(string(r)) - len(`""`)
+	for end < len(s) {
+		_, width := utf8.DecodeRuneInString(s[end:]) // 1 for a byte that belongs to none
+		n := encoded(s[end:end+width]) - len(`""`)
 		if size+n > limit {
 			break
 		}
-		size, end = size+n, i+utf8.RuneLen(r)
-		if r == utf8.RuneError {
-			end = i + 1
-		}
+		size, end = size+n, end+width
 	}
 	return s[:end] + cut
 }
