@@ -1,0 +1,40 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"slipway/internal/contract"
+	"slipway/lambdas/rollbackresponder/decide"
+)
+
+// Environment variables that only the deployment functions have.
+const (
+	envStage  = "SLIPWAY_STAGE"              // the stage's name, for the messages
+	envConfig = "SLIPWAY_ROLLBACK_RESPONDER" // JSON, decide.Config
+)
+
+// settings are what the function's environment variables say.
+type settings struct {
+	platform, stage, topicARN string
+	config                    decide.Config
+}
+
+// readSettings reads the settings and reports all that is wrong with them at once.
+func readSettings(getenv func(string) string) (settings, error) {
+	var faults []error
+	required := func(name, prefix string) string {
+		value := getenv(name)
+		if value == "" || !strings.HasPrefix(value, prefix) {
+			faults = append(faults, fmt.Errorf("%s is %q; give it a value %s", name, value, map[bool]string{true: "that begins with " + prefix}[prefix != ""]))
+		}
+		return value
+	}
+	s := settings{platform: required(contract.EnvPlatform, ""), stage: required(envStage, ""), topicARN: required(contract.EnvTopicARN, "arn:")}
+	var err error
+	if s.config, err = decide.ParseConfig(getenv(envConfig)); err != nil {
+		faults = append(faults, fmt.Errorf("%s: %w", envConfig, err))
+	}
+	return s, errors.Join(faults...)
+}
