@@ -35,6 +35,7 @@ def apply() -> None:
         made = run_kwargs(cdef, td, *args, **kwargs)
         if reachable and td.get("networkMode") == "awsvpc":
             made["environment"] = tasknet.readdressed(made.get("environment") or {}, gateway)
+            made = with_authority(made, os.environ["SLIPWAY_DATABASE_CA"])
         return complete(made, cdef, td)
 
     def clean(task, docker_client, extra_container=None):
@@ -52,6 +53,25 @@ def apply() -> None:
 
     ecs._get_docker, ecs._build_run_kwargs, ecs._cleanup_task_resources = client, build, clean
     ecs._attach_started_container = attached
+
+
+AUTHORITY_VARIABLE, AUTHORITY_PATH = "DATABASE_CA_FILE", "/run/slipway/database-ca.pem"
+
+
+def with_authority(kwargs: dict, certificate: str) -> dict:
+    """Puts the certificate of the databases' authority into a container, and its path into a variable.
+
+    On AWS the image's own bundle has RDS's certificates; a task definition that sets the variable is left alone.
+    """
+    environment = dict(kwargs.get("environment") or {})
+    if AUTHORITY_VARIABLE in environment:
+        return kwargs
+    volumes = kwargs.get("volumes") or []
+    if isinstance(volumes, dict):
+        volumes = {**volumes, certificate: {"bind": AUTHORITY_PATH, "mode": "ro"}}
+    else:
+        volumes = [*volumes, f"{certificate}:{AUTHORITY_PATH}:ro"]
+    return {**kwargs, "environment": {**environment, AUTHORITY_VARIABLE: AUTHORITY_PATH}, "volumes": volumes}
 
 
 def volume_uses(td: dict) -> dict[str, int]:

@@ -28,6 +28,9 @@ REGION = "eu-west-1"
 
 ACCOUNT = "000000000000"
 
+DATABASE_CA = "database-ca.pem"
+"""The file, in an instance's directory, with the certificate of its databases' authority."""
+
 _READY_SECONDS = 60
 _STOP_SECONDS = 60
 
@@ -142,7 +145,7 @@ def up(directory: Path, port: int, log=print) -> Instance:
         engine = engines.ensure(log)
     except LocalError as failed:
         log(f"WITHOUT CONTAINERS: {failed}")
-        log("WITHOUT CONTAINERS: ECS tasks are records only, and load balancers have no targets")
+        log("WITHOUT CONTAINERS: ECS tasks and databases are records only, and load balancers have no targets")
         engine = None
 
     moto_port = free_port()
@@ -159,10 +162,24 @@ def up(directory: Path, port: int, log=print) -> Instance:
                 raise LocalError(f"the local AWS ended at its start (exit code {process.returncode}): "
                                  f"read {directory / name}\n{_tail(directory / name)}")
         if _ready(instance.endpoint) and not _free(moto_port):
+            if left_over and engine:
+                _await_databases(instance.endpoint, deadline)
             return instance
         time.sleep(0.05)
     _stop(instance)
     raise LocalError(f"the local AWS wasn't ready after {_READY_SECONDS} s: read {directory / 'ministack.log'}")
+
+
+def _await_databases(endpoint: str, deadline: float) -> None:
+    """Waits for the databases of the last time; one that can't start has the status "failed", and is in the log."""
+    asked = urllib.request.Request(f"{endpoint}/", data=b"Action=DescribeDBInstances&Version=2014-10-31", headers={
+        "Authorization": f"AWS4-HMAC-SHA256 Credential=test/20260101/{REGION}/rds/aws4_request, SignedHeaders=host, "
+                         "Signature=0", "Content-Type": "application/x-www-form-urlencoded"})
+    while time.monotonic() < deadline:
+        with urllib.request.urlopen(asked, timeout=10) as answer:
+            if b"<DBInstanceStatus>creating<" not in answer.read():
+                return
+        time.sleep(0.1)
 
 
 def _server_environment(directory: Path, port: int, moto_port: int, engine: engines.Engine | None) -> dict[str, str]:
@@ -199,6 +216,9 @@ def _server_environment(directory: Path, port: int, moto_port: int, engine: engi
         "SLIPWAY_MOTO_RECORDING": str(base / "moto-requests.jsonl"),
         "SLIPWAY_RECORDS": str(base / "records.json"),
         "SLIPWAY_CODEDEPLOY": str(base / "codedeploy.json"),
+        "SLIPWAY_DATABASE_CA": str(base / DATABASE_CA),
+        # Lambdas are started with this environment.
+        "DATABASE_CA_FILE": str(base / DATABASE_CA),
     }
     # A socket that doesn't exist keeps the SDK from finding an engine by itself.
     env["DOCKER_HOST"] = engine.host if engine else f"unix://{base}/no-engine.sock"
@@ -214,7 +234,8 @@ def _spawn(module: str, env: dict[str, str], log_path: Path) -> subprocess.Popen
 def down(directory: Path, purge: bool = False) -> bool:
     """Stops the instance and saves its state; with purge, everything in it goes too.
 
-    Returns whether it ran. The containers of tasks go either way: ``up`` starts new ones for its services.
+    Returns whether it ran. The containers of tasks go either way: ``up`` starts new ones for its services. The data
+    of databases is in volumes, which purge removes.
     """
     instance = load(directory)
     ran = bool(instance and alive(instance.pid, "local.server"))
@@ -225,7 +246,8 @@ def down(directory: Path, purge: bool = False) -> bool:
     if purge:
         for child in ("state", "s3", "tmp", "cdk"):
             shutil.rmtree(directory / child, ignore_errors=True)
-        for child in ("instance.json", "records.json", "codedeploy.json", "moto-requests.jsonl", "ministack.log",
+        _remove_volumes(directory, instance)
+        for child in (DATABASE_CA, DATABASE_CA.replace(".pem", ".key"), "instance.json", "records.json", "codedeploy.json", "moto-requests.jsonl", "ministack.log",
                       "moto.log"):
             (directory / child).unlink(missing_ok=True)
         try:
@@ -267,7 +289,7 @@ def containers(directory: Path, host: str | None) -> list:
             if (c.attrs.get("Labels") or {}).get("ministack.instance", "").startswith(wanted)]
 
 
-def _remove_containers(directory: Path, instance: Instance | None) -> None:
+def _host(instance: Instance | None) -> str | None:
     host = instance.engine if instance else None
     if instance is None:
         # Its description is lost; containers of it may be in the engine that answers now, if one does.
@@ -276,8 +298,26 @@ def _remove_containers(directory: Path, instance: Instance | None) -> None:
         except LocalError:
             engine = None
         host = engine.host if engine else None
-    for container in containers(directory, host):
+    return host
+
+
+def _remove_containers(directory: Path, instance: Instance | None) -> None:
+    for container in containers(directory, _host(instance)):
+        if (container.attrs.get("Labels") or {}).get("ministack") == "rds":
+            # A database that is ended so needn't recover at its next start.
+            container.stop(timeout=10)
         container.remove(force=True, v=True)
+
+
+def _remove_volumes(directory: Path, instance: Instance | None) -> None:
+    host = _host(instance)
+    if not host or not engines.ping(host):
+        return
+    import docker
+
+    client = docker.DockerClient(base_url=host, timeout=60)
+    for volume in client.volumes.list(filters={"label": f"slipway.instance={label(directory)}"}):
+        volume.remove(force=True)
 
 
 def _ready(endpoint: str) -> bool:

@@ -20,9 +20,10 @@ def main() -> None:
 
     import ministack.app
 
-    from . import front, patches, public_parameters, types_registry
+    from . import databases, front, patches, public_parameters, types_registry
 
     patches.apply()
+    databases.apply()
     types_registry.register()
     public_parameters.publish()
     ministack.app.app = front.wrap(ministack.app.app, int(os.environ["SLIPWAY_MOTO_PORT"]),

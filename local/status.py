@@ -19,9 +19,10 @@ def show(directory: Path) -> int:
     print(f"container engine: {running.engine or 'none, ECS tasks are records only'}")
     for container in instance.containers(directory, running.engine):
         labels = container.attrs.get("Labels") or {}
-        family = labels.get("com.amazonaws.ecs.task-definition-family", "")
+        family = labels.get("com.amazonaws.ecs.task-definition-family") or labels.get("db_id", "")
         print(f"  container {container.id[:12]} {container.attrs.get('State', '')} {family} "
               f"{labels.get('slipway.image', container.attrs.get('Image', ''))}")
     for record in records.read(directory / "records.json"):
-        print(f"  record only: {record['type']} {record['id']}")
+        reason = (record.get("properties") or {}).get("reason")
+        print(f"  record only: {record['type']} {record['id']}" + (f" ({reason})" if reason else ""))
     return 0

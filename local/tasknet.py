@@ -1,4 +1,4 @@
-"""Lets a task call the local AWS, which listens on this machine's loopback address only.
+"""Lets a task call the local AWS and its databases, which listen on this machine's loopback address only.
 
 A socket is opened inside the task's own network, on its loopback address, and connections to it are passed on. So
 nothing of the local AWS can be reached from outside this machine. It needs root and an engine on this machine
@@ -35,10 +35,44 @@ def readdressed(environment: dict[str, str], port: int) -> dict[str, str]:
             for name, value in environment.items()}
 
 
+_lock = threading.Lock()
+_pids: set[int] = set()
+_offered: set[int] = set()
+
+
+def offer(port: int) -> None:
+    """Passes on connections to another port of this machine too, from inside all tasks, present and future."""
+    with _lock:
+        if port in _offered:
+            return
+        _offered.add(port)
+        present = [pid for pid in _pids if Path(f"/proc/{pid}").exists()]
+    for pid in present:
+        _open(pid, port)
+
+
+def withdraw(port: int) -> None:
+    """Ends what offer began."""
+    with _lock:
+        _offered.discard(port)
+
+
 def expose(pid: int, port: int) -> None:
-    """Starts passing on connections from inside the network of a process, as long as the process lives."""
+    """Starts passing on connections from inside the network of a process, as long as the process lives.
+
+    Besides this port, those are open that were offered to all.
+    """
+    with _lock:
+        _pids.difference_update([gone for gone in _pids if not Path(f"/proc/{gone}").exists()])
+        _pids.add(pid)
+        ports = {port, *_offered}
+    for each in sorted(ports):
+        _open(pid, each, lasting=each == port)
+
+
+def _open(pid: int, port: int, lasting: bool = False) -> None:
     ready = threading.Event()
-    threading.Thread(target=_serve, args=(pid, port, ready), daemon=True, name=f"tasknet-{pid}").start()
+    threading.Thread(target=_serve, args=(pid, port, ready, lasting), daemon=True, name=f"tasknet-{pid}").start()
     # The application may call at once.
     ready.wait(5)
 
@@ -61,17 +95,17 @@ def _listener(pid: int, port: int) -> socket.socket:
         os.close(theirs)
 
 
-def _serve(pid: int, port: int, ready: threading.Event) -> None:
+def _serve(pid: int, port: int, ready: threading.Event, lasting: bool) -> None:
     try:
         listener = _listener(pid, port)
     except OSError as failed:
-        logger.warning("the task of process %d can't call the local AWS: %s", pid, failed)
+        logger.warning("the task of process %d can't reach port %d of this machine: %s", pid, port, failed)
         return
     finally:
         ready.set()
     listener.settimeout(2)
     with listener:
-        while Path(f"/proc/{pid}").exists():
+        while Path(f"/proc/{pid}").exists() and (lasting or port in _offered):
             try:
                 inside, _ = listener.accept()
             except TimeoutError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from . import types_alarms, types_attributes, types_delivery, types_ec2, types_ecs, types_identity, types_s3
+from . import databases, types_alarms, types_attributes, types_delivery, types_ec2, types_ecs, types_identity, types_s3
 from .types_base import Call, Refused, Type
 
 TYPES: tuple[Type, ...] = (*types_alarms.TYPES, *types_delivery.TYPES, *types_ec2.TYPES, *types_ecs.TYPES,
@@ -25,7 +25,7 @@ def register() -> None:
     types_attributes.apply()
     types_s3.apply()
     ministacks = stacks._runs_on_worker_thread
-    stacks._runs_on_worker_thread = lambda name: name in _BY_NAME or ministacks(name)
+    stacks._runs_on_worker_thread = lambda name: name in _BY_NAME or name == databases.KIND or ministacks(name)
 
 
 def handler(kind: Type) -> dict:
