@@ -27,7 +27,7 @@ func readSettings(getenv func(string) string) (settings, error) {
 	required := func(name, prefix string) string {
 		value := getenv(name)
 		if value == "" || !strings.HasPrefix(value, prefix) {
-			faults = append(faults, fmt.Errorf("%s is %q; give it a value %s", name, value, map[bool]string{true: "that begins with " + prefix}[prefix != ""]))
+			faults = append(faults, fmt.Errorf("%s is %q; give it %s", name, value, map[bool]string{true: "one that begins with " + prefix, false: "a value"}[prefix != ""]))
 		}
 		return value
 	}
