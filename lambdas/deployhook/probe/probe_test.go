@@ -109,7 +109,7 @@ func TestBodies(t *testing.T) {
 		"a server that says nothing": {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, 0, false, "timed out"},
 		"a server that hangs up": {func(w http.ResponseWriter, _ *http.Request) {
 			c, _, _ := w.(http.Hijacker).Hijack()
-			c.Close()
+			_ = c.Close()
 		}, 0, false, "EOF"},
 	} {
 		t.Run(sentence, func(t *testing.T) {
@@ -135,7 +135,7 @@ func TestWhatCannotBeReached(t *testing.T) {
 		t.Fatal(err)
 	}
 	closed := "http://" + l.Addr().String()
-	l.Close()
+	_ = l.Close()
 	for sentence, url := range map[string]string{"a closed port": closed, "a name that doesn't resolve": "http://nothing.invalid", "no address": "http://%zz"} {
 		a := ask(t, "app.example.com", url, nil, time.Second, "/")
 		if a.Err == nil || a.Status != 0 {
