@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 # The load balancer asks for it every few seconds, and it does nothing.
 _LEFT_OUT: Final = "/health$"
 
+# With retries. When a process ends it waits for its last traces, and ECS doesn't wait for ever.
+_EXPORT_SECONDS: Final = 2
+
 
 def register(app: "Flask", settings: "Settings") -> None:
     """Send traces and metrics of the application to the collector; do nothing without one."""
@@ -38,8 +41,8 @@ def register(app: "Flask", settings: "Settings") -> None:
     install(
         app,
         settings,
-        BatchSpanProcessor(OTLPSpanExporter(endpoint=base + "/v1/traces")),
-        PeriodicExportingMetricReader(OTLPMetricExporter(endpoint=base + "/v1/metrics")),
+        BatchSpanProcessor(OTLPSpanExporter(endpoint=base + "/v1/traces", timeout=_EXPORT_SECONDS)),
+        PeriodicExportingMetricReader(OTLPMetricExporter(endpoint=base + "/v1/metrics", timeout=_EXPORT_SECONDS)),
     )
 
 
