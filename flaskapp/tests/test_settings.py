@@ -9,6 +9,8 @@ from slipway_app.settings import LOG_LEVELS, Settings, SettingsError
 
 GOOD = {"APP_ENVIRONMENT": "dev"}
 
+SECRET_ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:prod/database-AbCdEf"
+
 # Each row: what is wrong -> (the environment's difference from a good one, the faulty variables).
 FAULTS: dict[str, tuple[dict[str, str], list[str]]] = {
     "no environment name": ({"APP_ENVIRONMENT": ""}, ["APP_ENVIRONMENT"]),
@@ -52,6 +54,41 @@ FAULTS: dict[str, tuple[dict[str, str], list[str]]] = {
     "negative threads": ({"APP_THREADS": "-4"}, ["APP_THREADS"]),
     "threads in Arabic digits": ({"APP_THREADS": "٤"}, ["APP_THREADS"]),
     "threads as Python writes numbers": ({"APP_THREADS": "1_0"}, ["APP_THREADS"]),
+    "a prefix without a slash at its end": ({"ARTIFACTS_PREFIX": "qa/fix"}, ["ARTIFACTS_PREFIX"]),
+    "a prefix that begins with a slash": ({"ARTIFACTS_PREFIX": "/qa/"}, ["ARTIFACTS_PREFIX"]),
+    "a name for a secret": (
+        {"DATABASE_SECRET_ARN": "database", "AWS_REGION": "eu-west-1"},
+        ["DATABASE_SECRET_ARN"],
+    ),
+    "a secret without a region": ({"DATABASE_SECRET_ARN": SECRET_ARN}, ["AWS_REGION"]),
+    "a session secret without a region": ({"SESSION_SECRET_ARN": SECRET_ARN}, ["AWS_REGION"]),
+    "a database name that Postgres would cut": ({"DATABASE_NAME": "a" * 64}, ["DATABASE_NAME"]),
+    "a database name of Postgres itself": ({"DATABASE_NAME": "pg_catalog"}, ["DATABASE_NAME"]),
+    "an unknown way to log in": ({"DATABASE_AUTH": "kerberos"}, ["DATABASE_AUTH"]),
+    "IAM without a database": ({"DATABASE_AUTH": "iam"}, ["DATABASE_SECRET_ARN"]),
+    "certificates that aren't there": ({"DATABASE_CA_FILE": "/none.pem"}, ["DATABASE_CA_FILE"]),
+    "a folder of certificates": ({"DATABASE_CA_FILE": "/tmp"}, ["DATABASE_CA_FILE"]),  # noqa: S108
+    "a short session secret": ({"SESSION_SECRET": "s" * 31}, ["SESSION_SECRET"]),
+    "artifacts without a session secret": (
+        {
+            "ARTIFACTS_BUCKET": "artifacts",
+            "AWS_REGION": "eu-west-1",
+            "DATABASE_SECRET_ARN": SECRET_ARN,
+        },
+        ["SESSION_SECRET_ARN"],
+    ),
+    "an upload size above the most": (
+        {"APP_MAX_UPLOAD_BYTES": "1073741825"},
+        ["APP_MAX_UPLOAD_BYTES"],
+    ),
+    "a collector without a scheme": (
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": "localhost:4318"},
+        ["OTEL_EXPORTER_OTLP_ENDPOINT"],
+    ),
+    "a collector with a login": (
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://me:hunter2@localhost:4318"},
+        ["OTEL_EXPORTER_OTLP_ENDPOINT"],
+    ),
     "everything wrong at once": (
         {
             "APP_ENVIRONMENT": "",
@@ -102,6 +139,14 @@ def test_a_long_value_is_cut_in_the_message() -> None:
     assert len(fault.problem) < 200
 
 
+def test_a_secret_is_not_shown_in_a_fault_nor_in_the_settings() -> None:
+    [fault] = faults_of({**GOOD, "SESSION_SECRET": "hunter2"}).faults
+    assert "hunter2" not in fault.problem
+    settings = Settings.from_environ({**GOOD, "SESSION_SECRET": "hunter2" * 8})
+    assert settings.session_secret == "hunter2" * 8
+    assert "hunter2" not in repr(settings)
+
+
 def test_an_environment_name_alone_is_enough() -> None:
     assert Settings.from_environ({"APP_ENVIRONMENT": "prod"}) == Settings(
         environment="prod",
@@ -138,8 +183,19 @@ def test_every_variable_is_read() -> None:
             "APP_COMMIT": "4b825dc642cb6eb9a060e54bf8d69288fbee4904-dirty",
             "AWS_REGION": "us-gov-east-1",
             "ARTIFACTS_BUCKET": "0.my-bucket.1",
+            "ARTIFACTS_PREFIX": "qa/123-feature-x/",
+            "AWS_ENDPOINT_URL": "http://127.0.0.1:4566",
+            "DATABASE_SECRET_ARN": SECRET_ARN,
+            "DATABASE_NAME": "qa_123_feature_x",
+            "DATABASE_AUTH": "iam",
+            "DATABASE_CA_FILE": __file__,
+            "SESSION_SECRET_ARN": SECRET_ARN,
+            "SESSION_SECRET": "s" * 32,
+            "OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4318",
+            "ECS_CONTAINER_METADATA_URI_V4": "http://169.254.170.2/v4/0a1b-2c3d",
             "APP_LOG_LEVEL": "WARNING",
             "APP_MAX_REQUEST_BYTES": "1024",
+            "APP_MAX_UPLOAD_BYTES": "2048",
             "APP_WORKERS": "32",
             "APP_THREADS": "128",
         }
@@ -149,8 +205,19 @@ def test_every_variable_is_read() -> None:
         commit="4b825dc642cb6eb9a060e54bf8d69288fbee4904-dirty",
         aws_region="us-gov-east-1",
         artifacts_bucket="0.my-bucket.1",
+        artifacts_prefix="qa/123-feature-x/",
+        aws_endpoint_url="http://127.0.0.1:4566",
+        database_secret_arn=SECRET_ARN,
+        database_name="qa_123_feature_x",
+        database_auth="iam",
+        database_ca_file=__file__,
+        session_secret_arn=SECRET_ARN,
+        session_secret="s" * 32,
+        otlp_endpoint="http://localhost:4318",
+        container_metadata="http://169.254.170.2/v4/0a1b-2c3d",
         log_level="warning",
         max_request_bytes=1024,
+        max_upload_bytes=2048,
         workers=32,
         threads=128,
     )
@@ -165,6 +232,13 @@ VARIABLES = (
     "APP_MAX_REQUEST_BYTES",
     "APP_WORKERS",
     "APP_THREADS",
+    "ARTIFACTS_PREFIX",
+    "DATABASE_SECRET_ARN",
+    "DATABASE_NAME",
+    "DATABASE_AUTH",
+    "SESSION_SECRET_ARN",
+    "SESSION_SECRET",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
 )
 
 # What an operating system lets an environment variable hold, and things close to good values.
@@ -172,7 +246,7 @@ VALUES = st.one_of(
     st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=100),
     st.from_regex(r"[a-z0-9.-]{1,70}", fullmatch=True),
     st.integers(-10, 10**13).map(str),
-    st.sampled_from(["dev", "eu-west-1", "info", "4b825dc"]),
+    st.sampled_from(["dev", "eu-west-1", "info", "4b825dc", "iam", "qa/x/", SECRET_ARN, "s" * 32]),
 )
 
 
@@ -193,6 +267,13 @@ def test_any_environment_gives_sound_settings_or_a_full_report(environ: dict[str
             "APP_MAX_REQUEST_BYTES": "2048",
             "APP_WORKERS": "1",
             "APP_THREADS": "1",
+            "ARTIFACTS_PREFIX": "qa/x/",
+            "DATABASE_SECRET_ARN": SECRET_ARN,
+            "DATABASE_NAME": "shop",
+            "DATABASE_AUTH": "password",
+            "SESSION_SECRET_ARN": SECRET_ARN,
+            "SESSION_SECRET": "s" * 32,
+            "OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4318",
         }
         Settings.from_environ({**environ, **{variable: mended[variable] for variable in blamed}})
     else:

@@ -14,6 +14,11 @@ from tests import services as local
 from tests.conftest import ROOT
 from tests.server import SECONDS, environment, running
 
+LOAD_BALANCER = "Root=1-67891233-abcdef012345678912345678"
+
+# The example of the W3C's Trace Context, section 3.2.
+CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
 PROGRAM = """
 import json, logging, os, sys
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
@@ -26,7 +31,6 @@ settings = Settings.from_environ(os.environ)
 logs.configure("info")
 app = create_app(settings)
 spans, reader = InMemorySpanExporter(), InMemoryMetricReader()
-inner, app.wsgi_app = app.wsgi_app, app.wsgi_app
 telemetry.install(app, settings, SimpleSpanProcessor(spans), reader)
 
 @app.get("/logs")
@@ -36,8 +40,8 @@ def log():
 
 client = app.test_client()
 client.post("/api/artifacts?name=a", data=b"hunter2", content_type="application/octet-stream")
-client.get("/api/artifacts", headers={"X-Amzn-Trace-Id": "Root=1-67891233-abcdef012345678912345678"})
-client.get("/logs", headers={"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"})
+client.get("/api/artifacts", headers={"X-Amzn-Trace-Id": sys.argv[1]})
+client.get("/logs", headers={"traceparent": sys.argv[2]})
 client.get("/health")
 found = [
     {
@@ -63,7 +67,7 @@ print(json.dumps({"spans": found, "metrics": metrics}))
 def seen(services: local.Services) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """What was exported, and what was logged."""
     done = subprocess.run(  # noqa: S603
-        [sys.executable, "-c", PROGRAM],
+        [sys.executable, "-c", PROGRAM, LOAD_BALANCER, CALLER],
         cwd=ROOT,
         env=environment(services.environ),
         capture_output=True,
@@ -87,10 +91,7 @@ def test_a_request_is_a_trace_of_its_statements_and_calls(seen: Any) -> None:
 
 def test_the_load_balancers_id_is_on_the_span(seen: Any) -> None:
     [listing] = [span for span in seen[0]["spans"] if span["name"] == "GET /api/artifacts"]
-    assert (
-        listing["attributes"]["aws.load_balancer.trace_id"]
-        == "Root=1-67891233-abcdef012345678912345678"
-    )
+    assert listing["attributes"]["aws.load_balancer.trace_id"] == LOAD_BALANCER
 
 
 def test_a_log_line_carries_the_ids_of_the_callers_trace(seen: Any) -> None:

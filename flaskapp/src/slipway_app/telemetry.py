@@ -42,7 +42,9 @@ def register(app: "Flask", settings: "Settings") -> None:
         app,
         settings,
         BatchSpanProcessor(OTLPSpanExporter(endpoint=base + "/v1/traces", timeout=_EXPORT_SECONDS)),
-        PeriodicExportingMetricReader(OTLPMetricExporter(endpoint=base + "/v1/metrics", timeout=_EXPORT_SECONDS)),
+        PeriodicExportingMetricReader(
+            OTLPMetricExporter(endpoint=base + "/v1/metrics", timeout=_EXPORT_SECONDS)
+        ),
     )
 
 
