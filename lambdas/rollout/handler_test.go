@@ -144,6 +144,15 @@ func TestFailureSaysWhy(t *testing.T) {
 		"no reason at all": {
 			status: cdtypes.DeploymentStatusFailed, parts: []string{"of simple-flask-app:42 failed. See https://"},
 		},
+		"long messages don't push the others out": {
+			cdtypes.DeploymentStatusFailed, cdtypes.ErrorCodeHookExecutionFailure, strings.Repeat("long ", 1000),
+			func(_ *world, d *fakeaws.Deployment) {
+				d.Events = []cdtypes.LifecycleEvent{{LifecycleEventName: aws.String("AfterAllowTestTraffic"), Status: cdtypes.LifecycleEventStatusFailed, Diagnostics: &cdtypes.Diagnostics{
+					ErrorCode: cdtypes.LifecycleErrorCodeUnknownError, Message: aws.String(strings.Repeat("detail ", 1000)),
+				}}}
+			},
+			[]string{"HOOK_EXECUTION_FAILURE: long", "AfterAllowTestTraffic failed (UnknownError: detail", "tells more in its log", "The service runs simple-flask-app:41"},
+		},
 		"the events can't be listed": {
 			cdtypes.DeploymentStatusFailed, cdtypes.ErrorCodeTimeout, "too slow",
 			func(w *world, _ *fakeaws.Deployment) {

@@ -33,6 +33,9 @@ type Diagnosis struct {
 // framework adds the IDs, the function's name and a stack trace of its own.
 const maxReason = 1800
 
+// maxDetail keeps one long message from pushing the others out.
+const maxDetail = 500
+
 // Reason is what CloudFormation, and so the person who deployed, is told. What matters most comes first, for consoles
 // cut it. Log tails of scripts are left out: stack events have many readers.
 func Reason(s Step, w Wish, diagnosis Diagnosis, running, region string) string {
@@ -40,7 +43,7 @@ func Reason(s Step, w Wish, diagnosis Diagnosis, running, region string) string 
 	var b strings.Builder
 	b.WriteString(s.Why)
 	if d.ErrorCode != "" || d.ErrorMessage != "" {
-		fmt.Fprintf(&b, ": %s", strings.Trim(d.ErrorCode+": "+d.ErrorMessage, ": "))
+		fmt.Fprintf(&b, ": %s", bounded(joined(d.ErrorCode, d.ErrorMessage), maxDetail))
 	}
 	if d.ID != "" {
 		fmt.Fprintf(&b, ". See %s", Link(d.ID, region, w.TaskDefinition))
@@ -51,7 +54,7 @@ func Reason(s Step, w Wish, diagnosis Diagnosis, running, region string) string 
 		}
 		fmt.Fprintf(&b, ". %s %s", e.Name, strings.ToLower(e.Status))
 		if detail := joined(e.Code, e.Script, e.Message); detail != "" {
-			fmt.Fprintf(&b, " (%s)", detail)
+			fmt.Fprintf(&b, " (%s)", bounded(detail, maxDetail))
 		}
 		if function := w.Hooks[e.Name]; function != "" {
 			fmt.Fprintf(&b, "; its hook %s tells more in its log", functionName(function))
