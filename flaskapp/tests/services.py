@@ -215,6 +215,8 @@ class Postgres:
             if time.monotonic() > deadline:
                 raise RuntimeError("reload the configuration of Postgres: nothing changed")
             time.sleep(0.02)
+        # New sessions have it. Each open one reads it when its own signal arrives, and none tells.
+        time.sleep(0.5)
 
 
 class LocalAws:
