@@ -34,8 +34,32 @@ def _engine(arguments) -> int:
 def _image(arguments) -> int:
     from . import images
 
-    built = images.build(arguments.tag, arguments.commit, Path(arguments.context), arguments.repository, _say)
+    built = images.build(arguments.tag, arguments.commit, Path(arguments.context), arguments.repository, _say,
+                         arguments.target)
     print(built.name)
+    return 0
+
+
+def _test_image(arguments) -> int:
+    from . import images
+
+    built = images.build(arguments.tag, arguments.commit, Path(arguments.context), arguments.repository, _say, "test")
+    code = images.run_tests(built, _say)
+    if code:
+        raise LocalError(f"the tests in {built.name} failed (exit code {code})")
+    return 0
+
+
+def _database_image(arguments) -> int:
+    import docker
+
+    from . import engine, postgres_images
+
+    client = docker.DockerClient(base_url=engine.ensure(_say).host, timeout=600)
+    prefix = os.environ.get("MINISTACK_IMAGE_PREFIX", "").rstrip("/")
+    found = postgres_images.find(client, arguments.major, lambda name: f"{prefix}/{name}" if prefix else name, _say)
+    _say(f"{found.name}: PostgreSQL {found.major}, {client.images.get(found.name).attrs.get('Size', 0) / 1e6:.0f} MB")
+    print(found.name)
     return 0
 
 
@@ -114,12 +138,22 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--check", action="store_true", help="only look; start and install nothing")
     sub.add_argument("--stop", action="store_true", help="stop the project's own Podman service")
 
+    def build(sub):
+        sub.add_argument("--tag", required=True)
+        sub.add_argument("--commit", required=True, help="the full commit that the image is built from")
+        sub.add_argument("--context", "--dockerfile-context", default=str(paths.ROOT / "flaskapp"),
+                         help="the folder with the Dockerfile (default: flaskapp)")
+        repository(sub)
+
     sub = command("image", _image, "Builds the app's image and prints its name.")
-    sub.add_argument("--tag", required=True)
-    sub.add_argument("--commit", required=True, help="the full commit that the image is built from")
-    sub.add_argument("--context", "--dockerfile-context", default=str(paths.ROOT / "flaskapp"),
-                     help="the folder with the Dockerfile (default: flaskapp)")
-    repository(sub)
+    sub.add_argument("--target", default="app", help="the stage of the Dockerfile (default: app)")
+    build(sub)
+
+    build(command("test-image", _test_image, "Builds the stage test of the Dockerfile and runs the tests in it."))
+
+    sub = command("database-image", _database_image,
+                  "Fetches or makes the Postgres image, which the first database would do, and prints its name.")
+    sub.add_argument("--major", default="17", help="PostgreSQL's major version (default: 17)")
 
     sub = command("push", _push, "Puts a built image into the local ECR and prints its digest.")
     sub.add_argument("--tag", required=True)

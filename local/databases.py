@@ -178,7 +178,8 @@ def start(db_id: str, instance: dict, fresh: bool = False) -> None:
         mine = _starting.setdefault(name, threading.RLock())
     with mine:
         began = time.monotonic()
-        instance["DBInstanceStatus"] = "creating" if fresh else "modifying"
+        if fresh or instance.get("DBInstanceStatus") != "creating":
+            instance["DBInstanceStatus"] = "creating" if fresh else "modifying"
         _stop(client, name)
         if fresh:
             _remove_volume(client, name)
@@ -208,7 +209,7 @@ def _run(rds, client, name: str, db_id: str, instance: dict):
     instance["_HostPort"] = port
     instance["Endpoint"] |= {"Address": ADDRESS, "Port": port}
     instance.setdefault("_AdminPassword", secrets.token_urlsafe(24))
-    parameters = _parameters(rds, instance)
+    instance["_parameters"] = parameters = _parameters(rds, instance)
     certificate, key = rds._pg_server_material([ADDRESS, name], ["127.0.0.1", "::1"])
     volume = f"{name}-data"
     client.volumes.create(volume, labels={LABEL: os.environ["MINISTACK_HOSTNAME"]})
@@ -323,8 +324,19 @@ def _restart_users_of(group: str) -> None:
         groups = instance.get("DBParameterGroups") or [{}]
         if ours(instance) and groups[0].get("DBParameterGroupName") == group and instance.get("_HostPort"):
             context = contextvars.copy_context()
-            threading.Thread(target=context.run, args=(rds._start_rds_container_for_instance, db_id, instance),
-                             daemon=True, name=f"database-{db_id}").start()
+            threading.Thread(target=context.run, args=(_restart_if_changed, db_id, instance), daemon=True,
+                             name=f"database-{db_id}").start()
+
+
+def _restart_if_changed(db_id: str, instance: dict) -> None:
+    from ministack.services import rds
+
+    # A stack's update comes as several changes, and the restart for the first one may have seen them all.
+    with _lock:
+        mine = _starting.setdefault(container_name(db_id), threading.RLock())
+    with mine:
+        if instance.get("_parameters") != _parameters(rds, instance):
+            rds._start_rds_container_for_instance(db_id, instance)
 
 
 def _record(db_id: str, reason: str) -> None:

@@ -27,10 +27,13 @@ _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY")
 
 @dataclass(frozen=True)
 class Built:
-    """A built image: its name in ECR's form, and whether it stands on the stand-in base."""
+    """A built image: its name, whether it stands on the stand-in base, and its size."""
 
     name: str
+    """In ECR's form for the image that runs, and of this machine for another stage."""
     stand_in: bool
+    size: int = 0
+    """Bytes, uncompressed."""
 
 
 def pinned_base(dockerfile: str) -> str:
@@ -64,8 +67,11 @@ def registry_answers(host: str, timeout: float = 5.0) -> bool:
         return False
 
 
-def build(tag: str, commit: str, context: Path, repository: str, log) -> Built:
-    """Builds the Dockerfile in a folder under the name that task definitions use for this tag."""
+def build(tag: str, commit: str, context: Path, repository: str, log, target: str = "app") -> Built:
+    """Builds the Dockerfile in a folder under the name that task definitions use for this tag.
+
+    Another stage than ``app``, such as the tests', gets a name that no task definition has and no push knows.
+    """
     import docker
 
     dockerfile = context / "Dockerfile"
@@ -76,9 +82,40 @@ def build(tag: str, commit: str, context: Path, repository: str, log) -> Built:
     found = engine.ensure(log)
     client = docker.DockerClient(base_url=found.host, timeout=600)
     base, stand_in = _base(client, pinned_base(dockerfile.read_text()), log)
-    name = ecrnames.image_name(ACCOUNT, REGION, repository, tag)
-    _run_build(found, context, name, {"BASE_IMAGE": base, "GIT_COMMIT": commit}, stand_in, log)
-    return Built(name, stand_in)
+    name = (ecrnames.image_name(ACCOUNT, REGION, repository, tag) if target == "app"
+            else f"localhost/slipway/{repository}-{target}:{tag}")
+    _run_build(found, context, name, {"BASE_IMAGE": base, "GIT_COMMIT": commit}, stand_in, log, target)
+    size = client.images.get(name).attrs.get("Size", 0)
+    log(f"built {name}: {size / 1e6:.0f} MB")
+    return Built(name, stand_in, size)
+
+
+def run_tests(built: Built, log) -> int:
+    """Runs the image of the tests' stage as ECS runs the application; its output goes to this process's.
+
+    Read-only, without capabilities, and with a /tmp of its own. Returns the exit code of the tests.
+    """
+    found = engine.ensure(log)
+    tool = _tool(found)
+    command = [*tool, "run", "--rm", "--read-only", "--cap-drop", "all", "--tmpfs", "/tmp", built.name]
+    log(f"running {built.name}")
+    return subprocess.run(command, env=_tool_environment(found, tool), stdin=subprocess.DEVNULL).returncode
+
+
+def _tool(found: engine.Engine) -> list[str]:
+    """The engine's command-line tool with the arguments that lead it to the engine."""
+    tool = shutil.which("podman") if found.kind == "podman" else shutil.which("docker")
+    tool = tool or shutil.which("docker")
+    if not tool:
+        raise LocalError(f"this needs the command-line tool of the engine: install {found.kind}'s")
+    return [tool, *(["--url", found.host] if tool.endswith("podman") and not found.own else [])]
+
+
+def _tool_environment(found: engine.Engine, tool: list[str]) -> dict[str, str]:
+    env = {**os.environ, **found.environment(), "DOCKER_BUILDKIT": "1"}
+    if tool[0].endswith("podman"):
+        env.pop("DOCKER_HOST", None)
+    return env
 
 
 def _base(client, pinned: str, log) -> tuple[str, bool]:
@@ -101,18 +138,15 @@ def _base(client, pinned: str, log) -> tuple[str, bool]:
     return standin.ensure(client, log), True
 
 
-def _run_build(found: engine.Engine, context: Path, name: str, arguments: dict, stand_in: bool, log) -> None:
-    tool = shutil.which("podman") if found.kind == "podman" else shutil.which("docker")
-    if not tool:
-        tool = shutil.which("docker")
-    if not tool:
-        raise LocalError(f"building needs the command-line tool of the engine: install {found.kind}'s")
-    podman = tool.endswith("podman")
+def _run_build(found: engine.Engine, context: Path, name: str, arguments: dict, stand_in: bool, log,
+               target: str) -> None:
+    tool = _tool(found)
+    podman = tool[0].endswith("podman")
     log_path = paths.STATE / "image-build.log"
     log_path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="build-") as work:
         settings = host_settings(Path(work))
-        command = [tool, *(["--url", found.host] if podman and not found.own else []), "build", "--network", "host",
+        command = [*tool, "build", "--network", "host",
                    "-t", name, "--label", f"{standin.LABEL}={'stand-in' if stand_in else 'pinned'}"]
         for key, value in arguments.items():
             command += ["--build-arg", f"{key}={value}"]
@@ -120,19 +154,20 @@ def _run_build(found: engine.Engine, context: Path, name: str, arguments: dict, 
             value = os.environ.get(key) or os.environ.get(key.lower())
             if value:
                 command += ["--build-arg", f"{key}={value}", "--build-arg", f"{key.lower()}={value}"]
-        for secret, (source, target) in settings.items():
+        for secret, (source, path) in settings.items():
             command += ["--secret", f"id={secret},src={source}"]
             if podman:
-                command += ["--volume", f"{source}:{target}:ro"]
+                command += ["--volume", f"{source}:{path}:ro"]
         if podman:
             command += ["--pull=never" if stand_in else "--pull=missing", "--format", "docker"]
-        if re.search(r"^FROM\s.*\sAS\s+app\s*$", (context / "Dockerfile").read_text(), re.MULTILINE | re.IGNORECASE):
+        text = (context / "Dockerfile").read_text()
+        if re.search(rf"^FROM\s.*\sAS\s+{re.escape(target)}\s*$", text, re.MULTILINE | re.IGNORECASE):
             # Older builders make every stage, the tests' too, unless they are told which one is wanted.
-            command += ["--target", "app"]
+            command += ["--target", target]
+        elif target != "app":
+            raise LocalError(f"the Dockerfile in {context} has no stage {target}")
         command.append(str(context))
-        env = {**os.environ, **found.environment(), "DOCKER_BUILDKIT": "1"}
-        if podman:
-            env.pop("DOCKER_HOST", None)
+        env = _tool_environment(found, tool)
         log(f"building {name}")
         with open(log_path, "wb") as out:
             done = subprocess.run(command, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out)

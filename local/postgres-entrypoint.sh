@@ -58,6 +58,10 @@ if [ "$1" = postgres ]; then
         # The server refuses to run as root.
         exec gosu postgres "$0" "$@"
     fi
-    [ -s "$PGDATA/PG_VERSION" ] || initialize "$@"
+    asks_only=
+    for argument in "$@"; do
+        case "$argument" in -\?|--help|--describe-config|-V|--version) asks_only=yes ;; esac
+    done
+    [ -n "$asks_only" ] || [ -s "$PGDATA/PG_VERSION" ] || initialize "$@"
 fi
 exec "$@"

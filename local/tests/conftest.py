@@ -14,9 +14,10 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from local import engine, instance
+from local import engine, images, instance
 
 ROOT = Path(__file__).resolve().parents[2]
+TAG, COMMIT = "live-test", "0123456789abcdef0123456789abcdef01234567"
 
 
 class Aws:
@@ -37,6 +38,11 @@ class Aws:
     def command(self, *arguments: str) -> subprocess.CompletedProcess:
         """Runs ``python -m local`` and returns what it did."""
         return subprocess.run([sys.executable, "-m", "local", *arguments], cwd=ROOT, capture_output=True, text=True)
+
+    def command_without_engine(self, *arguments: str) -> subprocess.CompletedProcess:
+        """Runs ``python -m local`` where no container engine answers."""
+        return subprocess.run([sys.executable, "-m", "local", *arguments], cwd=ROOT, capture_output=True, text=True,
+                              env={**os.environ, "DOCKER_HOST": "unix:///nonexistent/docker.sock"})
 
     def settle(self, stack: str, seconds: float = 240) -> dict | None:
         """Waits until nothing happens to a stack any more; None when it is gone."""
@@ -89,3 +95,17 @@ def with_engine():
     if os.environ.get("CI") == "true":
         pytest.fail("there is no container engine: run `python -m local engine`")
     pytest.skip("LEFT OUT: there is no container engine, so no container was started (`python -m local engine`)")
+
+
+@pytest.fixture(scope="session")
+def pushed(aws):
+    """The image of flaskapp, built and in the local ECR; gives its digest."""
+    images.build(TAG, COMMIT, ROOT / "flaskapp", "simple-flask-app", print)
+    repository = {"Type": "AWS::ECR::Repository", "Properties": {"RepositoryName": "simple-flask-app",
+                                                                 "ImageTagMutability": "IMMUTABLE"}}
+    missing = aws.command("push", "--tag", TAG, "--dir", str(aws.directory))
+    assert missing.returncode == 1 and "slipway-registry" in missing.stderr
+    assert aws.put("registry", {"Resources": {"R": repository}})["StackStatus"] == "CREATE_COMPLETE"
+    done = aws.command("push", "--tag", TAG, "--dir", str(aws.directory))
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()

@@ -14,11 +14,10 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from local import engine, images, instance
+from local import engine, instance
 
-from .conftest import ROOT
+from .conftest import COMMIT, ROOT, TAG
 
-TAG, COMMIT = "live-test", "0123456789abcdef0123456789abcdef01234567"
 RESOURCES = json.loads((Path(__file__).parent / "everything.json").read_text())
 
 pytestmark = pytest.mark.usefixtures("with_engine")
@@ -47,20 +46,6 @@ def service_template(name: str, tag: str, count: int = 2) -> dict:
     resources["Td"]["Properties"]["Family"] = name
     resources["Svc"]["Properties"]["DesiredCount"] = count
     return {"Resources": resources}
-
-
-@pytest.fixture(scope="module")
-def pushed(aws):
-    """The image of flaskapp, built and in the local ECR; gives its digest."""
-    images.build(TAG, COMMIT, ROOT / "flaskapp", "simple-flask-app", print)
-    repository = {"Type": "AWS::ECR::Repository", "Properties": {"RepositoryName": "simple-flask-app",
-                                                                 "ImageTagMutability": "IMMUTABLE"}}
-    missing = aws.command("push", "--tag", TAG, "--dir", str(aws.directory))
-    assert missing.returncode == 1 and "slipway-registry" in missing.stderr
-    assert aws.put("registry", {"Resources": {"R": repository}})["StackStatus"] == "CREATE_COMPLETE"
-    done = aws.command("push", "--tag", TAG, "--dir", str(aws.directory))
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
 
 
 @pytest.fixture(scope="module")
