@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from . import api_additions, containers, waiting
+from . import api_additions, containers, dependencies, waiting
 
 SECRETS_TRANSFORM = "AWS::SecretsManager-2024-09-16"
 
@@ -17,6 +17,7 @@ def apply() -> None:
 
     api_additions.apply()
     containers.apply()
+    dependencies.apply()
     waiting.apply()
     targets.apply()
     exports.apply()

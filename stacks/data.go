@@ -22,6 +22,8 @@ type Data struct {
 	Database  awsrds.IDatabaseInstance
 	// DatabaseSecret is the master credentials, as JSON with host, port, dbname, username and password.
 	DatabaseSecret awssecretsmanager.ISecret
+	// DatabaseKey encrypts the storage and the secret.
+	DatabaseKey awskms.IKey
 }
 
 // NewData adds the data stack of a stage.
@@ -57,9 +59,10 @@ func NewData(scope constructs.Construct, cfg *config.Config, stage config.Stage,
 		shareWithQAEnvironments(stack, cfg, contract.KeyBucketName, *bucket.Bucket().BucketName())
 		shareWithQAEnvironments(stack, cfg, contract.KeyBucketKeyARN, *bucket.Key().KeyArn())
 		shareWithQAEnvironments(stack, cfg, contract.KeyDatabaseSecretARN, *db.Secret().SecretArn())
+		shareWithQAEnvironments(stack, cfg, contract.KeyDatabaseKeyARN, *db.Key().KeyArn())
 	}
 	return &Data{
 		Stack: stack, Bucket: bucket.Bucket(), BucketKey: bucket.Key(),
-		Database: db.Instance(), DatabaseSecret: db.Secret(),
+		Database: db.Instance(), DatabaseSecret: db.Secret(), DatabaseKey: db.Key(),
 	}
 }

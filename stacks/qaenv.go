@@ -62,6 +62,9 @@ func NewQAEnvironment(scope constructs.Construct, cfg *config.Config, environmen
 		BucketName:   *shared(contract.KeyBucketName),
 		BucketKeyARN: *shared(contract.KeyBucketKeyARN),
 		Prefix:       "qa/" + slug + "/",
+
+		DatabaseSecretARN:    *shared(contract.KeyDatabaseSecretARN),
+		DatabaseSecretKeyARN: *shared(contract.KeyDatabaseKeyARN),
 	})
 
 	targets := awselasticloadbalancingv2.NewCfnTargetGroup(stack, jsii.String("Targets"), &awselasticloadbalancingv2.CfnTargetGroupProps{

@@ -66,6 +66,10 @@ func NewService(scope constructs.Construct, cfg *config.Config, stage config.Sta
 		Logs:         stageLogs(cfg, stage, on.network, "app"),
 		BucketName:   *on.data.Bucket.BucketName(),
 		BucketKeyARN: *on.data.BucketKey.KeyArn(),
+
+		DatabaseSecretARN:    *on.data.DatabaseSecret.SecretArn(),
+		DatabaseSecretKeyARN: *on.data.DatabaseKey.KeyArn(),
+		Retain:               stage.Retain,
 	})
 
 	targets := awselasticloadbalancingv2.NewApplicationTargetGroup(stack, jsii.String("Targets"), &awselasticloadbalancingv2.ApplicationTargetGroupProps{

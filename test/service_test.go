@@ -36,8 +36,8 @@ func TestTheTaskIsLockedDown(t *testing.T) {
 			task.want(t, "NetworkMode", "awsvpc")
 			task.want(t, "RequiresCompatibilities", []string{"FARGATE"})
 			containers := list(task.at("ContainerDefinitions"))
-			if len(containers) != 1 {
-				t.Fatalf("%d containers, want one", len(containers))
+			if len(containers) != 2 {
+				t.Fatalf("%d containers, want the application and its migration", len(containers))
 			}
 			task.want(t, "ContainerDefinitions.0.Name", "app")
 			task.want(t, "ContainerDefinitions.0.ReadonlyRootFilesystem", true)
@@ -85,12 +85,30 @@ func keys(m map[string]string) []string {
 	return names
 }
 
-func TestTheTaskRoleReachesOnlyTheArtifacts(t *testing.T) {
+func TestMigrationsEndBeforeTheApplicationStarts(t *testing.T) {
+	for _, name := range []string{"slipway-prod-service", environmentStack} {
+		task := shippedAssembly(t).stack(t, name).one(t, "AWS::ECS::TaskDefinition")
+		task.want(t, "ContainerDefinitions.0.DependsOn", []any{map[string]any{"Condition": "SUCCESS", "ContainerName": "migrate"}})
+		task.want(t, "ContainerDefinitions.1.Name", "migrate")
+		task.want(t, "ContainerDefinitions.1.Essential", false) // its end must not end the task
+		task.want(t, "ContainerDefinitions.1.Command", []string{"python3", "-m", "slipway_app.migrate"})
+		task.want(t, "ContainerDefinitions.1.PortMappings", nil)
+		task.want(t, "ContainerDefinitions.1.ReadonlyRootFilesystem", true)
+		if a, b := text(task.at("ContainerDefinitions.0.Image")), text(task.at("ContainerDefinitions.1.Image")); a != b {
+			t.Errorf("%s migrates with the image %s and runs %s", name, b, a)
+		}
+	}
+}
+
+func TestTheTaskRoleReachesOnlyItsArtifactsAndSecrets(t *testing.T) {
 	stack := shippedAssembly(t).stack(t, "slipway-prod-service")
 	got := policyActions(stack, "TaskTaskRole")
-	want := []string{"kms:Decrypt", "kms:GenerateDataKey", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"}
+	want := []string{"kms:Decrypt", "kms:GenerateDataKey", "s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:ListBucket", "s3:PutObject", "secretsmanager:GetSecretValue"}
 	if !slices.Equal(keys(got), want) {
 		t.Errorf("task role may %v, want %v", keys(got), want)
+	}
+	if secrets := got["secretsmanager:GetSecretValue"]; strings.Contains(secrets, "*") || strings.Count(secrets, "{") != 2 {
+		t.Errorf("may read the secrets %s, want the database's and the sessions' own", secrets)
 	}
 	if !strings.Contains(got["s3:GetObject"], "/*") {
 		t.Errorf("objects %s, want those of the bucket", got["s3:GetObject"])

@@ -189,6 +189,9 @@ func (d *Database) Instance() awsrds.DatabaseInstance { return d.instance }
 // Secret holds host, port, dbname, username and password as JSON.
 func (d *Database) Secret() awssecretsmanager.ISecret { return d.secret }
 
+// Key encrypts the storage and the secret.
+func (d *Database) Key() awskms.IKey { return d.key }
+
 // declareLogs makes the log groups before RDS would, so that they have a retention, a key, and an end.
 func (d *Database) declareLogs(instance constructs.IConstruct, id, identifier string, props Props) {
 	for _, export := range logExports {

@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsecr"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsecs"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssecretsmanager"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
@@ -37,6 +38,11 @@ type Props struct {
 	BucketName   string
 	BucketKeyARN string
 	Prefix       string
+	// DatabaseSecretARN is the secret with the database's address and credentials, DatabaseSecretKeyARN its key.
+	DatabaseSecretARN    string
+	DatabaseSecretKeyARN string
+	// Retain keeps the secret that signs sessions when the stack is deleted.
+	Retain bool
 }
 
 // Task is the task definition.
@@ -76,47 +82,71 @@ func New(scope constructs.Construct, id string, props Props) *Task {
 		// gives Fargate's empty bind mount the image's permissions.
 		Volumes: &[]*awsecs.Volume{{Name: jsii.String("tmp")}},
 	})
+	sessions := sessionSecret(this, props)
 	environment := map[string]*string{
-		"APP_ENVIRONMENT":  jsii.String(props.Environment),
-		"AWS_REGION":       jsii.String(props.Region),
-		"ARTIFACTS_BUCKET": jsii.String(props.BucketName),
+		"APP_ENVIRONMENT":     jsii.String(props.Environment),
+		"AWS_REGION":          jsii.String(props.Region),
+		"ARTIFACTS_BUCKET":    jsii.String(props.BucketName),
+		"DATABASE_SECRET_ARN": jsii.String(props.DatabaseSecretARN),
+		"SESSION_SECRET_ARN":  sessions.SecretArn(),
 	}
 	if props.Prefix != "" {
 		environment["ARTIFACTS_PREFIX"] = jsii.String(props.Prefix)
 	}
 	capabilities := awsecs.NewLinuxParameters(this, jsii.String("Linux"), nil)
 	capabilities.DropCapabilities(awsecs.Capability_ALL)
-	container := definition.AddContainer(jsii.String(contract.ContainerName), &awsecs.ContainerDefinitionOptions{
-		Image:                  awsecs.ContainerImage_FromRegistry(jsii.String(props.ImageURI), nil),
-		Essential:              jsii.Bool(true),
-		ReadonlyRootFilesystem: jsii.Bool(true),
-		LinuxParameters:        capabilities,
-		Environment:            &environment,
-		PortMappings: &[]*awsecs.PortMapping{{
-			Name:          jsii.String("http"),
-			ContainerPort: jsii.Number(contract.ContainerPort),
-			Protocol:      awsecs.Protocol_TCP,
-		}},
-		StopTimeout: awscdk.Duration_Seconds(jsii.Number(StopTimeoutSeconds)),
-		Logging: awsecs.LogDriver_AwsLogs(&awsecs.AwsLogDriverProps{
-			LogGroup:     logs,
-			StreamPrefix: jsii.String(contract.ContainerName),
-			// A full buffer must not stop the application.
-			Mode: awsecs.AwsLogDriverMode_NON_BLOCKING,
-		}),
-	})
-	container.AddMountPoints(&awsecs.MountPoint{
-		ContainerPath: jsii.String("/tmp"),
-		SourceVolume:  jsii.String("tmp"),
-		ReadOnly:      jsii.Bool(false),
+	add := func(name string, essential bool, command []string, ports *[]*awsecs.PortMapping) awsecs.ContainerDefinition {
+		options := &awsecs.ContainerDefinitionOptions{
+			Image:                  awsecs.ContainerImage_FromRegistry(jsii.String(props.ImageURI), nil),
+			Essential:              jsii.Bool(essential),
+			ReadonlyRootFilesystem: jsii.Bool(true),
+			LinuxParameters:        capabilities,
+			Environment:            &environment,
+			PortMappings:           ports,
+			StopTimeout:            awscdk.Duration_Seconds(jsii.Number(StopTimeoutSeconds)),
+			Logging: awsecs.LogDriver_AwsLogs(&awsecs.AwsLogDriverProps{
+				LogGroup:     logs,
+				StreamPrefix: jsii.String(name),
+				// A full buffer must not stop the application.
+				Mode: awsecs.AwsLogDriverMode_NON_BLOCKING,
+			}),
+		}
+		if command != nil {
+			options.Command = jsii.Strings(command...)
+		}
+		container := definition.AddContainer(jsii.String(name), options)
+		container.AddMountPoints(&awsecs.MountPoint{
+			ContainerPath: jsii.String("/tmp"),
+			SourceVolume:  jsii.String("tmp"),
+			ReadOnly:      jsii.Bool(false),
+		})
+		return container
+	}
+	app := add(contract.ContainerName, true, nil, &[]*awsecs.PortMapping{{
+		Name:          jsii.String("http"),
+		ContainerPort: jsii.Number(contract.ContainerPort),
+		Protocol:      awsecs.Protocol_TCP,
+	}})
+	// Migrations run to their end before the application of each task starts: before any traffic, whatever deploys. Most
+	// runs find nothing to do; several at once wait for each other in the database. A failed one fails the task.
+	app.AddContainerDependencies(&awsecs.ContainerDependency{
+		Container: add("migrate", false, []string{"python3", "-m", "slipway_app.migrate"}, nil),
+		Condition: awsecs.ContainerDependencyCondition_SUCCESS,
 	})
 
 	props.Repository.GrantPull(execution)
 	bucketARN := "arn:aws:s3:::" + props.BucketName
 	task.AddToPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
 		Sid:       jsii.String("Artifacts"),
-		Actions:   jsii.Strings("s3:GetObject", "s3:PutObject", "s3:DeleteObject"),
+		Actions:   jsii.Strings("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"),
 		Resources: jsii.Strings(bucketARN + "/" + props.Prefix + "*"),
+	}))
+	// Readiness asks whether the bucket is there; and without this, S3 answers 403 instead of 404 for a missing object.
+	task.AddToPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Sid:        jsii.String("ArtifactsList"),
+		Actions:    jsii.Strings("s3:ListBucket"),
+		Resources:  jsii.Strings(bucketARN),
+		Conditions: &map[string]any{"StringLike": map[string]any{"s3:prefix": props.Prefix + "artifacts/*"}},
 	}))
 	task.AddToPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
 		Sid:       jsii.String("ArtifactsKey"),
@@ -124,6 +154,17 @@ func New(scope constructs.Construct, id string, props Props) *Task {
 		Resources: jsii.Strings(props.BucketKeyARN),
 		// Only through S3: the application never calls KMS itself.
 		Conditions: &map[string]any{"StringEquals": map[string]any{"kms:ViaService": "s3." + props.Region + ".amazonaws.com"}},
+	}))
+	task.AddToPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Sid:       jsii.String("Secrets"),
+		Actions:   jsii.Strings("secretsmanager:GetSecretValue"),
+		Resources: &[]*string{jsii.String(props.DatabaseSecretARN), sessions.SecretArn()},
+	}))
+	task.AddToPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Sid:        jsii.String("SecretsKey"),
+		Actions:    jsii.Strings("kms:Decrypt"),
+		Resources:  jsii.Strings(props.DatabaseSecretKeyARN),
+		Conditions: &map[string]any{"StringEquals": map[string]any{"kms:ViaService": "secretsmanager." + props.Region + ".amazonaws.com"}},
 	}))
 	nag.Suppress(execution, "AwsSolutions-IAM5", "ecr:GetAuthorizationToken has no resource; log streams are named by ECS within the one group.")
 	nag.Suppress(task, "AwsSolutions-IAM5", "The application names its objects; the bucket and the prefix are fixed.")
@@ -133,6 +174,23 @@ func New(scope constructs.Construct, id string, props Props) *Task {
 
 // Construct is the scope of the task definition, its roles and its log group.
 func (t *Task) Construct() constructs.Construct { return t.construct }
+
+// sessionSecret signs the sessions of the application's forms.
+func sessionSecret(scope constructs.Construct, props Props) awssecretsmanager.Secret {
+	policy := awscdk.RemovalPolicy_DESTROY
+	if props.Retain {
+		policy = awscdk.RemovalPolicy_RETAIN
+	}
+	secret := awssecretsmanager.NewSecret(scope, jsii.String("SessionSecret"), &awssecretsmanager.SecretProps{
+		Description: jsii.String("Signs the sessions of " + props.Family),
+		GenerateSecretString: &awssecretsmanager.SecretStringGenerator{
+			PasswordLength: jsii.Number(64), ExcludePunctuation: jsii.Bool(true),
+		},
+		RemovalPolicy: policy,
+	})
+	nag.Suppress(secret, "AwsSolutions-SMG4", "Rotation would throw out every open form; whoever suspects a leak replaces the value and the tasks.")
+	return secret
+}
 
 // Definition is the CDK's task definition.
 func (t *Task) Definition() awsecs.FargateTaskDefinition { return t.definition }

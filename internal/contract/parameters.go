@@ -17,6 +17,7 @@ const (
 	KeyBucketKeyARN       = "bucket-key-arn"
 	KeyLogKeyARN          = "log-key-arn"
 	KeyDatabaseSecretARN  = "database-secret-arn"
+	KeyDatabaseKeyARN     = "database-key-arn"
 	KeyExecutionRoleARN   = "execution-role-arn"
 	KeyRepositoryARN      = "repository-arn"
 )
