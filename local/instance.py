@@ -211,6 +211,8 @@ def _server_environment(directory: Path, port: int, moto_port: int, engine: engi
         "MINISTACK_DOCKER_TIMEOUT": "60",
         "PYTHONPATH": str(paths.ROOT),
         "PYTHONUNBUFFERED": "1",
+        # Lambdas of CDK's own in Node want the SDK; it is found even where the directory is outside the checkout.
+        "NODE_PATH": str(paths.ROOT / "node_modules"),
         "SLIPWAY_ENDPOINT": endpoint,
         "SLIPWAY_MOTO_PORT": str(moto_port),
         "SLIPWAY_MOTO_RECORDING": str(base / "moto-requests.jsonl"),
