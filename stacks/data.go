@@ -10,6 +10,7 @@ import (
 
 	"slipway/constructs/artifacts"
 	"slipway/constructs/database"
+	"slipway/constructs/opstopic"
 	"slipway/internal/config"
 	"slipway/internal/contract"
 )
@@ -24,6 +25,8 @@ type Data struct {
 	DatabaseSecret awssecretsmanager.ISecret
 	// DatabaseKey encrypts the storage and the secret.
 	DatabaseKey awskms.IKey
+	// Operations is the stage's topic for people.
+	Operations *opstopic.Topic
 }
 
 // NewData adds the data stack of a stage.
@@ -40,7 +43,7 @@ func NewData(scope constructs.Construct, cfg *config.Config, stage config.Stage,
 		Retain:              stage.Retain,
 	})
 	db := database.New(stack, "Database", database.Props{
-		Identifier:       cfg.Platform + "-" + stage.Name,
+		Identifier:       databaseIdentifier(cfg, stage),
 		VPC:              network.VPC,
 		AppSecurityGroup: network.AppSecurityGroup,
 		EngineMajor:      stage.Database.EngineMajor,
@@ -61,8 +64,10 @@ func NewData(scope constructs.Construct, cfg *config.Config, stage config.Stage,
 		shareWithQAEnvironments(stack, cfg, contract.KeyDatabaseSecretARN, *db.Secret().SecretArn())
 		shareWithQAEnvironments(stack, cfg, contract.KeyDatabaseKeyARN, *db.Key().KeyArn())
 	}
+	operations := newOperations(stack, cfg, stage)
+	watchData(stack, cfg, stage, operations, db.Instance())
 	return &Data{
-		Stack: stack, Bucket: bucket.Bucket(), BucketKey: bucket.Key(),
+		Stack: stack, Operations: operations, Bucket: bucket.Bucket(), BucketKey: bucket.Key(),
 		Database: db.Instance(), DatabaseSecret: db.Secret(), DatabaseKey: db.Key(),
 	}
 }

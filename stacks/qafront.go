@@ -36,6 +36,9 @@ func NewQAFront(scope constructs.Construct, cfg *config.Config, stage config.Sta
 		Logs:         stageLogs(cfg, stage, on.network, "image-resolver"),
 	})
 
+	protect(stack, cfg, stage, on.network, shared)
+	watchFront(stack, cfg, stage, on, shared)
+
 	shareWithQAEnvironments(stack, cfg, contract.KeyListenerARN, *shared.HTTPS().ListenerArn())
 	shareWithQAEnvironments(stack, cfg, contract.KeyImageResolverARN, resolver.ARN())
 	awscdk.NewCfnOutput(stack, jsii.String("Url"), &awscdk.CfnOutputProps{

@@ -7,7 +7,6 @@ import (
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatchactions"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awseventstargets"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
@@ -17,6 +16,7 @@ import (
 
 	"slipway/constructs/gofunction"
 	"slipway/constructs/loggroup"
+	"slipway/constructs/monitoring"
 	"slipway/constructs/nag"
 	"slipway/constructs/opstopic"
 	"slipway/internal/config"
@@ -74,14 +74,11 @@ func NewQALifecycle(scope constructs.Construct, cfg *config.Config, code gofunct
 		})},
 	})
 
-	action := awscloudwatchactions.NewSnsAction(topic.Resource())
-	errors := cleanup.Resource().MetricErrors(&awscloudwatch.MetricOptions{Period: awscdk.Duration_Minutes(jsii.Number(15)), Statistic: jsii.String("Sum")})
-	errors.CreateAlarm(stack, jsii.String("Errors"), &awscloudwatch.CreateAlarmOptions{
-		AlarmDescription:  jsii.String("QA cleanup failed twice in a row; its log group says what it could not delete."),
-		Threshold:         jsii.Number(1),
-		EvaluationPeriods: jsii.Number(2),
-		TreatMissingData:  awscloudwatch.TreatMissingData_NOT_BREACHING, // no run, no error
-	}).AddAlarmAction(action)
+	// No run is retried, since the next one does the same work: it is the second failure in a row that counts.
+	errors := monitoring.Errors("cleanup", *cleanup.Resource().FunctionName())
+	errors.Metric = cleanup.Resource().MetricErrors(&awscloudwatch.MetricOptions{Period: awscdk.Duration_Minutes(jsii.Number(15)), Statistic: jsii.String("Sum")})
+	errors.Tells = "QA cleanup failed twice in a row; its log group says what it could not delete."
+	errors.Periods, errors.Datapoints = 2, 2
 	stuck := awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
 		Namespace:     jsii.String(contract.CleanupNamespace),
 		MetricName:    jsii.String(contract.MetricStuck),
@@ -89,19 +86,16 @@ func NewQALifecycle(scope constructs.Construct, cfg *config.Config, code gofunct
 		Period:        awscdk.Duration_Minutes(jsii.Number(60)), // no shorter than the slowest sensible schedule
 		Statistic:     jsii.String("Maximum"),
 	})
-	stuck.CreateAlarm(stack, jsii.String("Stuck"), &awscloudwatch.CreateAlarmOptions{
-		AlarmDescription:  jsii.String("A QA environment's stack failed to delete three times; a person must remove what blocks it. The cleanup's log names it."),
-		Threshold:         jsii.Number(1),
-		EvaluationPeriods: jsii.Number(1),
-		TreatMissingData:  awscloudwatch.TreatMissingData_IGNORE, // between runs the last answer stands
-	}).AddAlarmAction(action)
-	waiting := failed.MetricApproximateNumberOfMessagesVisible(&awscloudwatch.MetricOptions{Period: awscdk.Duration_Minutes(jsii.Number(5)), Statistic: jsii.String("Maximum")})
-	waiting.CreateAlarm(stack, jsii.String("FailedEvents"), &awscloudwatch.CreateAlarmOptions{
-		AlarmDescription:  jsii.String("An event of the QA cleanup ended in its dead-letter queue."),
-		Threshold:         jsii.Number(1),
-		EvaluationPeriods: jsii.Number(1),
-		TreatMissingData:  awscloudwatch.TreatMissingData_NOT_BREACHING, // an idle queue reports nothing
-	}).AddAlarmAction(action)
+	monitoring.Watch(stack, monitoring.Props{Prefix: *stack.StackName(), Topic: topic.Resource()}, []monitoring.Alarm{
+		errors,
+		monitoring.Throttles("cleanup", *cleanup.Resource().FunctionName()),
+		monitoring.DeadLetters("failed-events", *failed.QueueName()),
+		{
+			Name: "stuck", Tells: "A QA environment's stack failed to delete three times; a person must remove what blocks it. The cleanup's log names it.",
+			Metric: stuck, Threshold: 1, Periods: 1, Datapoints: 1,
+			Missing: awscloudwatch.TreatMissingData_IGNORE, // between runs the last answer stands
+		},
+	})
 	return stack
 }
 

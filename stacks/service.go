@@ -118,7 +118,10 @@ func NewService(scope constructs.Construct, cfg *config.Config, stage config.Sta
 		ScaleInCooldown:          awscdk.Duration_Minutes(jsii.Number(5)),
 		ScaleOutCooldown:         awscdk.Duration_Minutes(jsii.Number(1)),
 	})
+	scaleFurther(stack, scaling, service, balancer, stage)
 	selected.RecordAfter(service)
+	protect(stack, cfg, stage, on.network, balancer)
+	watchService(stack, cfg, stage, on, balancer, service, targets)
 
 	awscdk.NewCfnOutput(stack, jsii.String("Url"), &awscdk.CfnOutputProps{
 		Value:       jsii.String("https://" + contract.AppHost(stage.Name, stage.Production, cfg.Domain)),

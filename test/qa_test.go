@@ -96,20 +96,15 @@ func TestCleanupRunsOnItsScheduleAndItsFailuresAreSeen(t *testing.T) {
 	}
 	function.want(t, "Environment.Variables.SLIPWAY_QA_CLUSTER", "qa-cluster")
 	function.want(t, "Environment.Variables.SLIPWAY_DRY_RUN", "false")
-	alarms := map[string]resource{}
-	for _, alarm := range stack.all("AWS::CloudWatch::Alarm") {
-		alarms[fmt.Sprint(alarm.at("MetricName"))] = alarm
-	}
-	for _, metric := range []string{"Errors", "Stuck", "ApproximateNumberOfMessagesVisible"} {
-		alarm, there := alarms[metric]
-		if !there {
-			t.Errorf("no alarm on %s", metric)
-			continue
-		}
-		alarm.want(t, "ComparisonOperator", "GreaterThanOrEqualToThreshold")
-		alarm.want(t, "Threshold", 1)
-		if len(list(alarm.at("AlarmActions"))) != 1 || alarm.at("TreatMissingData") == nil {
-			t.Errorf("the alarm on %s tells nobody or leaves missing data to chance: %s", metric, text(alarm.Properties))
+	for name, want := range map[string]string{
+		// No run is retried, so it is the second failure in a row that counts.
+		"cleanup-errors":    "AWS/Lambda Errors Sum >= 1, 2 of 2 x 900s, notBreaching",
+		"cleanup-throttles": "AWS/Lambda Throttles Sum >= 1, 1 of 1 x 300s, notBreaching",
+		"failed-events":     "AWS/SQS ApproximateNumberOfMessagesVisible Maximum >= 1, 1 of 1 x 300s, notBreaching",
+		"stuck":             "Slipway/QACleanup Stuck Maximum >= 1, 1 of 1 x 3600s, ignore",
+	} {
+		if got := row(alarmsByName(stack)["slipway-qa-lifecycle-"+name]); got != want {
+			t.Errorf("the alarm %s is\n%s, want\n%s", name, got, want)
 		}
 	}
 }

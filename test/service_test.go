@@ -182,8 +182,12 @@ func TestTheFrontReachesOnlyTheApplication(t *testing.T) {
 
 func TestTheImageReferenceIsRecordedAfterTheService(t *testing.T) {
 	stack := shippedAssembly(t).stack(t, "slipway-prod-service")
-	parameter := stack.one(t, "AWS::SSM::Parameter")
-	parameter.want(t, "Name", "/slipway/prod/image")
+	var parameter resource
+	for _, candidate := range stack.all("AWS::SSM::Parameter") {
+		if candidate.at("Name") == "/slipway/prod/image" {
+			parameter = candidate
+		}
+	}
 	service := stack.one(t, "AWS::ECS::Service").LogicalID
 	if !slices.Contains(list(parameter.DependsOn), any(service)) {
 		t.Errorf("the parameter depends on %s, want %s: a rolled-back image must not be recorded", text(parameter.DependsOn), service)

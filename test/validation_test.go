@@ -163,6 +163,12 @@ func TestOnlyFrontsAreOpenToTheWorld(t *testing.T) {
 // fixedNames are the physical names that the platform gives. CloudFormation can't replace such a resource by itself, since
 // the new one would need the old one's name: each has a reason that outweighs it.
 var fixedNames = map[string]string{
+	"AWS::CloudWatch::Alarm AlarmName":                      "people, dashboards and deployments know alarms by it; nothing but the name replaces one",
+	"AWS::CloudWatch::CompositeAlarm AlarmName":             "as with alarms",
+	"AWS::CloudWatch::Dashboard DashboardName":              "people find it by its stage; nothing but the name replaces it",
+	"AWS::Logs::ResourcePolicy PolicyName":                  "CloudWatch Logs demands one; nothing but the name replaces it",
+	"AWS::WAFv2::IPSet Name":                                "the response to findings writes to it; a replacement would lose the list",
+	"AWS::WAFv2::WebACL Name":                               "dimension of its metrics; nothing but name and scope replace it",
 	"AWS::ECR::Repository RepositoryName":                   "image names are built from it in all accounts",
 	"AWS::ECS::Cluster ClusterName":                         "part of the contract: <stage>-cluster",
 	"AWS::ECS::Service ServiceName":                         "the cleanup and people find services by it",

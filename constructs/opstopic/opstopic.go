@@ -16,6 +16,8 @@ type Props struct {
 	DisplayName string
 	// Emails are subscribed; each must confirm.
 	Emails []string
+	// Retain keeps the key when the stack is deleted, as the stage keeps all its keys.
+	Retain bool
 }
 
 // Topic is the topic and its key.
@@ -27,11 +29,15 @@ type Topic struct {
 // New creates the topic.
 func New(scope constructs.Construct, id string, props Props) *Topic {
 	this := constructs.NewConstruct(scope, jsii.String(id))
+	policy := awscdk.RemovalPolicy_DESTROY
+	if props.Retain {
+		policy = awscdk.RemovalPolicy_RETAIN
+	}
 	// A key of its own: alarms cannot publish to a topic under the AWS managed key, whose policy nobody can change.
 	key := awskms.NewKey(this, jsii.String("Key"), &awskms.KeyProps{
 		Description:       jsii.String("Encrypts " + props.DisplayName),
 		EnableKeyRotation: jsii.Bool(true),
-		RemovalPolicy:     awscdk.RemovalPolicy_DESTROY, // holds no data at rest beyond messages in flight
+		RemovalPolicy:     policy,
 	})
 	key.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
 		Sid:        jsii.String("AlarmsPublish"),

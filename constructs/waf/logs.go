@@ -44,25 +44,21 @@ func addLogs(scope constructs.Construct, acl awswafv2.CfnWebACL, props Props) {
 	var redacted []any
 	for _, header := range credentialHeaders {
 		redacted = append(redacted, &awswafv2.CfnLoggingConfiguration_FieldToMatchProperty{
-			SingleHeader: &awswafv2.CfnLoggingConfiguration_SingleHeaderProperty{Name: jsii.String(header)},
+			SingleHeader: map[string]any{"Name": header}, // free JSON here, so the CDK doesn't spell it for us
 		})
 	}
 	var kept []any
 	for _, action := range []string{"BLOCK", "COUNT", "EXCLUDED_AS_COUNT"} {
-		kept = append(kept, &awswafv2.CfnLoggingConfiguration_ConditionProperty{
-			ActionCondition: &awswafv2.CfnLoggingConfiguration_ActionConditionProperty{Action: jsii.String(action)},
-		})
+		kept = append(kept, map[string]any{"ActionCondition": map[string]any{"Action": action}})
 	}
 	logging := awswafv2.NewCfnLoggingConfiguration(scope, jsii.String("Logging"), &awswafv2.CfnLoggingConfigurationProps{
 		ResourceArn: acl.AttrArn(),
 		// The group's own attribute ends with :*, which WAF refuses.
 		LogDestinationConfigs: &[]any{jsii.String("arn:aws:logs:" + region + ":" + account + ":log-group:" + name)},
 		RedactedFields:        &redacted,
-		LoggingFilter: &awswafv2.CfnLoggingConfiguration_LoggingFilterProperty{
-			DefaultBehavior: jsii.String("DROP"),
-			Filters: &[]any{&awswafv2.CfnLoggingConfiguration_FilterProperty{
-				Behavior: jsii.String("KEEP"), Requirement: jsii.String("MEETS_ANY"), Conditions: &kept,
-			}},
+		LoggingFilter: map[string]any{ // free JSON too
+			"DefaultBehavior": "DROP",
+			"Filters":         []any{map[string]any{"Behavior": "KEEP", "Requirement": "MEETS_ANY", "Conditions": kept}},
 		},
 	})
 	logging.Node().AddDependency(group, policy)

@@ -78,7 +78,7 @@ func New(scope constructs.Construct, id string, props Props) *ACL {
 func blockList(scope constructs.Construct, id, name, version string) awswafv2.CfnIPSet {
 	set := awswafv2.NewCfnIPSet(scope, jsii.String(id), &awswafv2.CfnIPSetProps{
 		Name:             jsii.String(name),
-		Description:      jsii.String("Blocked addresses; written by the response to findings, never by the template"),
+		Description:      jsii.String("Blocked addresses, written by the response to findings and never by the template"),
 		Scope:            jsii.String("REGIONAL"),
 		IpAddressVersion: jsii.String(version),
 		Addresses:        &[]*string{},
