@@ -58,7 +58,7 @@ test-app: flaskapp/.venv/.installed ## The sample application
 
 .PHONY: test-image
 test-image: setup ## The sample application's tests inside its image: read-only root, no capabilities
-	$(PYTHON) -m local test-image || { code=$$?; [ $$code -eq 3 ] && [ "$${CI:-}" != true ] && echo "LEFT OUT, there is no container engine"; }
+	$(PYTHON) -m local test-image --tag test --commit "$$(git rev-parse HEAD)" || { code=$$?; [ $$code -eq 3 ] && [ "$${CI:-}" != true ] && echo "LEFT OUT, there is no container engine"; }
 
 .PHONY: test-local
 test-local: setup ## The local AWS
