@@ -131,9 +131,12 @@ func (t *tour) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := t.run(ctx, "Build the application's image", func(ctx context.Context, log io.Writer) (string, error) {
+	if err := t.run(ctx, "Build the images of the application and the databases", func(ctx context.Context, log io.Writer) (string, error) {
 		if !t.containers {
 			return "left out: no container engine", nil
+		}
+		if err := t.aws.DatabaseImage(ctx, log); err != nil {
+			return "", err
 		}
 		return "tag " + t.tag, t.aws.BuildImage(ctx, log, t.tag, t.commit)
 	}); err != nil {
@@ -230,18 +233,25 @@ func (t *tour) ask(ctx context.Context) error {
 				return "", err
 			}
 			fmt.Fprintf(log, "%s: %+v\n", a.host, version)
+			ready, err := t.aws.Get(ctx, a.host, "/ready")
+			if err != nil {
+				return "", err
+			}
+			if ready.Status != 200 {
+				return "", fmt.Errorf("https://%s/ready answered %d: %s", a.host, ready.Status, shorten(ready.Body, 200))
+			}
 			if version.Commit != t.commit || version.Environment != a.environment {
 				return "", fmt.Errorf("https://%s/version says commit %s and environment %s, want %s and %s",
 					a.host, version.Commit, version.Environment, t.commit, a.environment)
 			}
-			rows = append(rows, fmt.Sprintf("https://%s\t200\t%s\t%s", a.host, version.Environment, shortCommit(version.Commit)))
+			rows = append(rows, fmt.Sprintf("https://%s\t200\tready\t%s\t%s", a.host, version.Environment, shortCommit(version.Commit)))
 		}
 		return fmt.Sprintf("%d of %d answered", len(rows), len(addresses)), nil
 	})
 	if err != nil || len(rows) == 0 {
 		return err
 	}
-	printTable("\nADDRESS\tSTATUS\tENVIRONMENT\tCOMMIT", rows)
+	printTable("\nADDRESS\tSTATUS\tDATABASE AND BUCKET\tENVIRONMENT\tCOMMIT", rows)
 	return nil
 }
 

@@ -61,6 +61,11 @@ func (l *Local) BuildImage(ctx context.Context, log io.Writer, tag, commit strin
 	return l.python(ctx, log, "image", "--tag", tag, "--commit", commit)
 }
 
+// DatabaseImage fetches or makes the image of the databases, which the first one would do inside its stack's creation.
+func (l *Local) DatabaseImage(ctx context.Context, log io.Writer) error {
+	return l.python(ctx, log, "database-image")
+}
+
 // Up starts the instance, or finds it running, and waits until it answers.
 func (l *Local) Up(ctx context.Context, log io.Writer) error {
 	if err := l.python(ctx, log, "up", "--dir", l.Directory, "--port", strconv.Itoa(l.Port)); err != nil {
@@ -163,22 +168,30 @@ type Answer struct {
 // Get asks https://host+path of the deployed platform, through its load balancer and host rules: the local AWS reads the
 // Host field as DNS would, and the port in it as the listener's.
 func (l *Local) Get(ctx context.Context, host, path string) (Answer, error) {
-	return l.get(ctx, host+":443", path)
+	return l.ask(ctx, http.MethodGet, host+":443", path, "", nil)
+}
+
+// Post sends a body to https://host+path, as Get does.
+func (l *Local) Post(ctx context.Context, host, path, contentType string, body []byte) (Answer, error) {
+	return l.ask(ctx, http.MethodPost, host+":443", path, contentType, body)
 }
 
 // GetPlain is Get for http://host+path, the listener on port 80. Redirects are not followed.
 func (l *Local) GetPlain(ctx context.Context, host, path string) (Answer, error) {
-	return l.get(ctx, host, path)
+	return l.ask(ctx, http.MethodGet, host, path, "", nil)
 }
 
-func (l *Local) get(ctx context.Context, host, path string) (Answer, error) {
+func (l *Local) ask(ctx context.Context, method, host, path, contentType string, body []byte) (Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, l.Endpoint()+path, nil)
+	request, err := http.NewRequestWithContext(ctx, method, l.Endpoint()+path, bytes.NewReader(body))
 	if err != nil {
 		return Answer{}, err
 	}
 	request.Host = host
+	if contentType != "" {
+		request.Header.Set("Content-Type", contentType)
+	}
 	client := &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport:     &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}},
@@ -188,11 +201,11 @@ func (l *Local) get(ctx context.Context, host, path string) (Answer, error) {
 		return Answer{}, fmt.Errorf("ask %s%s: %w", host, path, err)
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
+	content, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
 	if err != nil {
 		return Answer{}, fmt.Errorf("read the answer of %s%s: %w", host, path, err)
 	}
-	return Answer{Status: response.StatusCode, Header: response.Header, Body: string(body)}, nil
+	return Answer{Status: response.StatusCode, Header: response.Header, Body: string(content)}, nil
 }
 
 // Eventually asks again until check accepts the answer, or returns the last reason when the time is over.

@@ -105,6 +105,7 @@ func deployEverything(t *testing.T, w *world) {
 		t.Logf("NO CONTAINER ENGINE: no address is asked. %v", err)
 	}
 	if w.containers {
+		check(t, w.aws.DatabaseImage(ctx, w.log))
 		check(t, w.aws.BuildImage(ctx, w.log, tag, w.commit))
 	}
 	check(t, w.aws.Down(ctx, w.log, true)) // what an interrupted run may have left
@@ -147,6 +148,12 @@ func askStages(t *testing.T, w *world) {
 		if location := answer.Header.Get("Location"); answer.Status != 301 || location != "https://"+host+":443/some?where=1" {
 			t.Errorf("http://%s answers %d with Location %q, want a redirect to HTTPS", host, answer.Status, location)
 		}
+	}
+	// A file goes through the load balancer into the bucket, its name into the database.
+	stored, err := w.aws.Post(t.Context(), w.productionHost(), "/api/artifacts?name=kept.txt", "application/octet-stream", []byte("kept"))
+	check(t, err)
+	if stored.Status != 201 {
+		t.Errorf("an upload answers %d: %s", stored.Status, stored.Body)
 	}
 	unknown, err := w.aws.Get(t.Context(), contract.HostName("nobody-00000000", w.cfg.Domain), "/")
 	check(t, err)
@@ -222,6 +229,18 @@ func restart(t *testing.T, w *world) {
 			w.wantStageVersion(t, stage.Name)
 		}
 	}
+	if w.containers {
+		listed, err := w.aws.Get(t.Context(), w.productionHost(), "/api/artifacts")
+		check(t, err)
+		if !strings.Contains(listed.Body, "kept.txt") {
+			t.Errorf("the file stored before the restart is gone: %d %s", listed.Status, listed.Body)
+		}
+	}
+}
+
+// productionHost is where production answers.
+func (w *world) productionHost() string {
+	return contract.AppHost("prod", true, w.cfg.Domain)
 }
 
 func cleanUp(t *testing.T, w *world) {
@@ -336,6 +355,11 @@ func (w *world) wantVersion(t *testing.T, host, environment string) {
 	}))
 	if got.Commit != w.commit || got.Environment != environment {
 		t.Errorf("https://%s is %+v, want commit %s and environment %s", host, got, w.commit, environment)
+	}
+	ready, err := w.aws.Get(t.Context(), host, "/ready")
+	check(t, err)
+	if ready.Status != 200 {
+		t.Errorf("https://%s/ready answers %d: %s", host, ready.Status, ready.Body)
 	}
 }
 
