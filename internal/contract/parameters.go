@@ -6,20 +6,13 @@ const (
 	KeyVPCID              = "vpc-id"
 	KeyPrivateSubnetIDs   = "private-subnet-ids" // StringList, in the order of the zones
 	KeyAppSecurityGroupID = "app-security-group-id"
-	KeyClusterName        = "cluster-name"
-	KeyClusterARN         = "cluster-arn"
 	KeyListenerARN        = "listener-arn"       // the shared front's HTTPS listener
 	KeyImageResolverARN   = "image-resolver-arn" // the custom resource behind every environment's image
-	KeyLoadBalancerDNS    = "load-balancer-dns"
-	KeyLoadBalancerZoneID = "load-balancer-zone-id"
-	KeyHostedZoneID       = "hosted-zone-id"
 	KeyBucketName         = "bucket-name"
 	KeyBucketKeyARN       = "bucket-key-arn"
 	KeyLogKeyARN          = "log-key-arn"
 	KeyDatabaseSecretARN  = "database-secret-arn"
 	KeyDatabaseKeyARN     = "database-key-arn"
-	KeyExecutionRoleARN   = "execution-role-arn"
-	KeyRepositoryARN      = "repository-arn"
 )
 
 // ImageParameter holds the image tag or digest that runs in an environment, a stage's name or a QA slug. A slug has a
