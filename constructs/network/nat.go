@@ -8,7 +8,7 @@ import (
 )
 
 // natProvider gives the way out and how many of it the VPC has. Approximate monthly cost in eu-west-1, without traffic:
-// a gateway USD 35 plus its address, a t4g.nano instance USD 4 with its volume and address.
+// a gateway USD 35 plus its address, a t4g.nano instance about USD 10 with its volume, its address and detailed monitoring.
 func natProvider(props Props) (provider awsec2.NatProvider, count int) {
 	switch props.NAT {
 	case NATPerZone:
