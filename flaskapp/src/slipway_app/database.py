@@ -30,6 +30,10 @@ _MAX_AGE_SECONDS: Final = 900
 _log = logging.getLogger(__name__)
 
 
+class ReadOnlyError(Exception):
+    """The database answers, and takes no changes."""
+
+
 class Database:
     """A pool of connections. Nothing connects before the first use."""
 
@@ -69,6 +73,17 @@ class Database:
                     return None
                 raise
         return str(row[0]) if row else None
+
+    def require_writable(self) -> None:
+        """Raise ReadOnlyError where the database takes no changes, and forget the connection.
+
+        A connection from before a failover goes on answering queries. Each process has its own,
+        and only a write or this question shows it.
+        """
+        with self.engine.connect() as connection:
+            if connection.execute(text("SHOW transaction_read_only")).scalar() == "on":
+                connection.invalidate()
+                raise ReadOnlyError("the database is read-only")
 
     def close(self) -> None:
         """Close all connections."""

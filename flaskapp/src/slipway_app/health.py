@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from slipway_app import aws, container, current
 from slipway_app.credentials import SecretError
-from slipway_app.database import UNAVAILABLE, Database
+from slipway_app.database import UNAVAILABLE, Database, ReadOnlyError
 from slipway_app.storage import Store
 from slipway_app.version import VERSION
 
@@ -15,7 +15,7 @@ blueprint = Blueprint("health", __name__)
 
 _OK = "ok"
 _NOT_CONFIGURED = "not configured"
-_UNAVAILABLE = (*UNAVAILABLE, *aws.ERRORS, SecretError)
+_UNAVAILABLE = (*UNAVAILABLE, ReadOnlyError, *aws.ERRORS, SecretError)
 
 _log = logging.getLogger(__name__)
 
@@ -62,9 +62,10 @@ def _database(database: Database | None) -> str:
     if database is None:
         return _NOT_CONFIGURED
     try:
+        database.require_writable()
         return _OK if database.revision() else "not migrated"
     except _UNAVAILABLE:
-        _log.warning("ask the database for its revision", exc_info=True)
+        _log.warning("ask the database whether it can be used", exc_info=True)
         return "unreachable"
 
 
