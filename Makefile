@@ -46,7 +46,7 @@ test: lint fast test-cdk test-app test-image ## Everything that proves the proje
 
 .PHONY: fast
 fast: ## Only the pure tests, in seconds
-	go test ./internal/... ./lambdas/... ./local/...
+	go test ./internal/... ./lambdas/... ./local/... ./tools/...
 
 .PHONY: test-cdk
 test-cdk: setup build ## Templates: golden files, rules, cfn-lint
@@ -70,7 +70,7 @@ test-e2e: setup build ## Deploy, use, clean up and destroy the platform on a loc
 
 .PHONY: lint
 lint: setup build flaskapp/.venv/.installed ## Formatters and linters of Go, shell and Python
-	go tool -modfile=tools/go.mod golangci-lint run ./...
+	go tool -modfile=tools/lint/go.mod golangci-lint run ./...
 	$(MAKE) -C flaskapp lint PYTHON=$(CURDIR)/flaskapp/.venv/bin/python
 
 .PHONY: golden

@@ -186,7 +186,7 @@ func TestEachDirectDependencyHasAReason(t *testing.T) {
 	record := readDocument(t, "docs/decisions/0009-dependencies.md")
 	for file, pattern := range map[string]string{
 		"go.mod":                   `(?m)^\t([a-z][^ \t]*\.[^ \t]*) v[^ \t]*$`,
-		"tools/go.mod":             `(?m)^tool ([^ \n]+)$`,
+		"tools/lint/go.mod":        `(?m)^tool ([^ \n]+)$`,
 		"package.json":             `(?m)^    "([^"]+)": "\d`,
 		"local/requirements.in":    `(?m)^([a-z0-9-]+)(?:\[[^]]*\])?==`,
 		"tools/requirements.in":    `(?m)^([a-z0-9-]+)(?:\[[^]]*\])?==`,

@@ -1,4 +1,4 @@
-module slipway/tools
+module slipway/tools/lint
 
 go 1.26.0
 
