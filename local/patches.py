@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from . import api_additions, containers, dependencies, waiting
+from . import api_additions, containers, dependencies, ecs_services, waiting
 
 SECRETS_TRANSFORM = "AWS::SecretsManager-2024-09-16"
 
@@ -18,6 +18,7 @@ def apply() -> None:
     api_additions.apply()
     containers.apply()
     dependencies.apply()
+    ecs_services.apply()
     waiting.apply()
     targets.apply()
     exports.apply()

@@ -1,0 +1,86 @@
+"""ECS services where ministack is stricter than AWS, or careless: repeated creation, and answers while tasks start."""
+
+from __future__ import annotations
+
+import time
+
+NOT_IDEMPOTENT = "Creation of service was not idempotent."
+
+
+def apply() -> None:
+    """Changes ministack's ECS; called once, before the server starts."""
+    from ministack.services import ecs
+
+    from .patches import replace_everywhere
+
+    create, update, state = ecs._create_service, ecs._update_service, ecs.get_state
+
+    def create_once(data):
+        return created_once(ecs, create, data)
+
+    def update_service(data):
+        service = _found(ecs, data.get("cluster", "default"), data.get("service", ""))
+        if service:
+            # A creation that comes again no longer describes the service.
+            service.pop("_created_by", None)
+        return update(data)
+
+    for original, replacement in ((create, create_once), (update, update_service), (ecs._sanitize, sanitized)):
+        replace_everywhere(original, replacement)
+        for action, handler in ecs._ACTION_MAP.items():
+            if handler is original:
+                ecs._ACTION_MAP[action] = replacement
+    ecs.get_state = lambda: undisturbed(state)
+
+
+def created_once(ecs, create, data: dict):
+    """CreateService, where the same request for a service that is there returns it, as a client's retry needs.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/APIReference/ECS_Idempotency.html
+    """
+    from ministack.core.concurrency import resource_lock
+    from ministack.core.responses import error_response_json, get_account_id, get_region, json_response
+
+    cluster, name = data.get("cluster", "default"), data.get("serviceName", "")
+    asked = {k: v for k, v in data.items() if k != "clientToken" and v is not None}
+    # A retry may come while the first request is still at work.
+    with resource_lock("slipway-create-service", f"{get_account_id()}/{get_region()}/{cluster}/{name}"):
+        service = _found(ecs, cluster, name)
+        if service and service.get("status") == "ACTIVE":
+            if service.get("_created_by") == asked:
+                return json_response({"service": ecs._sanitize(service)})
+            return error_response_json("ClientException", NOT_IDEMPOTENT, 400)
+        answer = create(data)
+        service = _found(ecs, cluster, name)
+        if service and answer[0] == 200:
+            service["_created_by"] = asked
+        return answer
+
+
+def _found(ecs, cluster: str, reference: str) -> dict | None:
+    cluster = ecs._resolve_cluster_name(cluster)
+    resolved = ecs._resolve_service_ref(reference)
+    return ecs._services.get(f"{cluster}/{resolved[0]}") if cluster and resolved else None
+
+
+def sanitized(value):
+    """What of a record an answer shows: no private field, nothing without a value.
+
+    ministack's own walks the record itself. Where a task that starts adds a field meanwhile, that ends in "dictionary
+    changed size during iteration": the service is there, and its creation is answered with a fault. This one walks a copy.
+    """
+    if isinstance(value, dict):
+        return {k: sanitized(v) for k, v in list(value.items()) if not k.startswith("_") and v is not None}
+    if isinstance(value, list):
+        return [sanitized(v) for v in list(value)]
+    return value
+
+
+def undisturbed(copy, attempts: int = 50):
+    """A copy of the stores that no task changed meanwhile; without it a stop at a bad moment would save nothing of ECS."""
+    for _ in range(attempts - 1):
+        try:
+            return copy()
+        except RuntimeError:
+            time.sleep(0.01)
+    return copy()
