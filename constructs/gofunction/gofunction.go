@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsec2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
@@ -14,6 +15,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"slipway/constructs/loggroup"
+	"slipway/constructs/nag"
 )
 
 // Code says where the built Lambdas are and for which architecture.
@@ -42,6 +44,14 @@ type Props struct {
 	// RetryAttempts for asynchronous events, 0–2; MaxEventAge 1 minute to 6 hours. Used with DeadLetterQueue.
 	RetryAttempts int
 	MaxEventAge   time.Duration
+	// Network puts the function into a VPC; nil leaves it outside.
+	Network *Network
+}
+
+// Network is where a function in a VPC runs: in the private subnets, with a way out.
+type Network struct {
+	VPC            awsec2.IVpc
+	SecurityGroups []awsec2.ISecurityGroup
 }
 
 // Function is a Go Lambda.
@@ -84,6 +94,9 @@ func New(scope constructs.Construct, id string, props Props) *Function {
 		functionProps.RetryAttempts = jsii.Number(props.RetryAttempts)
 		functionProps.MaxEventAge = seconds(props.MaxEventAge)
 	}
+	if props.Network != nil {
+		attach(role, functionProps, *props.Network)
+	}
 	function := awslambda.NewFunction(this, jsii.String("Function"), functionProps)
 	return &Function{construct: this, function: function, role: role}
 }
@@ -107,6 +120,22 @@ func (f *Function) Allow(actions, resources []string, condition map[string]any) 
 		props.Conditions = &condition
 	}
 	f.role.AddToPolicy(awsiam.NewPolicyStatement(props))
+}
+
+// attach lets Lambda make the function's network interfaces. These are the actions that Lambda checks for; none of them
+// can be narrowed beforehand to interfaces that don't exist yet.
+// https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions
+func attach(role awsiam.Role, props *awslambda.FunctionProps, network Network) {
+	role.AddToPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Sid: jsii.String("NetworkInterfaces"),
+		Actions: jsii.Strings("ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:DeleteNetworkInterface",
+			"ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses"),
+		Resources: jsii.Strings("*"),
+	}))
+	nag.Suppress(role, "AwsSolutions-IAM5", "Lambda needs these EC2 actions for a function in a VPC, on interfaces that have no name before they exist.")
+	props.Vpc = network.VPC
+	props.VpcSubnets = &awsec2.SubnetSelection{SubnetType: awsec2.SubnetType_PRIVATE_WITH_EGRESS}
+	props.SecurityGroups = &network.SecurityGroups
 }
 
 func architecture(name string) awslambda.Architecture {
