@@ -4,8 +4,8 @@ package apply
 import (
 	"context"
 
+	"slipway/internal/qacluster"
 	"slipway/lambdas/qacleanup/decide"
-	"slipway/lambdas/qacleanup/gather"
 )
 
 // Cleaner deletes resources of one kind. Clean may be called again for what is gone already or half gone, and then
@@ -24,7 +24,7 @@ type Clients struct {
 
 // ECS are the calls of all cleaners of ECS resources, and the one that reads a lease again.
 type ECS interface {
-	gather.Describer
+	qacluster.Describer
 	serviceCalls
 	taskCalls
 	taskDefinitionCalls

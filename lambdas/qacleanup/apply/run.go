@@ -7,9 +7,9 @@ import (
 	"slices"
 	"time"
 
+	"slipway/internal/qacluster"
 	"slipway/lambdas/internal/bounded"
 	"slipway/lambdas/qacleanup/decide"
-	"slipway/lambdas/qacleanup/gather"
 )
 
 // Status is what became of a target.
@@ -36,7 +36,7 @@ type Outcome struct {
 // Runner carries out plans.
 type Runner struct {
 	Cleaners    []Cleaner
-	Services    gather.Describer
+	Services    qacluster.Describer
 	Cluster     string
 	Concurrency int
 	Now         func() time.Time
@@ -73,9 +73,9 @@ func batches(outcomes []Outcome) [][]*Outcome {
 	room := 0
 	for i := range outcomes {
 		need := len(outcomes[i].Claims)
-		if len(all) == 0 || need > room || len(all[len(all)-1]) == gather.ServiceBatch {
+		if len(all) == 0 || need > room || len(all[len(all)-1]) == qacluster.Batch {
 			all = append(all, nil)
-			room = gather.ServiceBatch
+			room = qacluster.Batch
 		}
 		last := len(all) - 1
 		all[last] = append(all[last], &outcomes[i])
@@ -95,8 +95,8 @@ func (r Runner) read(ctx context.Context, batch []*Outcome) (map[string]decide.S
 		}
 	}
 	leases := map[string]decide.Service{}
-	for part := range slices.Chunk(arns, gather.ServiceBatch) {
-		found, failed, err := gather.Describe(ctx, r.Services, r.Cluster, part)
+	for part := range slices.Chunk(arns, qacluster.Batch) {
+		found, failed, err := qacluster.Describe(ctx, r.Services, r.Cluster, part)
 		if err != nil {
 			return nil, err
 		}

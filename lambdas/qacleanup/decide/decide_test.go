@@ -79,48 +79,6 @@ func outcome(p Plan) []string {
 	return lines
 }
 
-func TestLease(t *testing.T) {
-	for name, c := range map[string]struct {
-		tags    map[string]string
-		created time.Time
-		want    string // "over", "alive", or a part of the error
-	}{
-		"it is over at its very end":                 {tags: tags(contract.TagExpires, "2026-03-10T12:00:00Z"), want: "over"},
-		"it is alive a second before":                {tags: tags(contract.TagExpires, "2026-03-10T12:00:01Z"), want: "alive"},
-		"the hard maximum ends it before its expiry": {tags: tags(contract.TagExpires, future, contract.TagMaxLifetime, "48h"), want: "over"},
-		"the hard maximum is not reached":            {tags: tags(contract.TagExpires, future, contract.TagMaxLifetime, "48h1s"), want: "alive"},
-		"without a hard maximum the expiry counts":   {tags: tags(contract.TagMaxLifetime, ""), want: "over"},
-		"no expiry":                                         {tags: tags(contract.TagExpires, ""), want: "no tag slipway:expires"},
-		"no tags at all":                                    {tags: nil, want: "no tag slipway:expires"},
-		"an expiry with an offset":                          {tags: tags(contract.TagExpires, "2026-03-10T12:00:00+01:00"), want: "not RFC 3339 in UTC"},
-		"an expiry that is only a date":                     {tags: tags(contract.TagExpires, "2026-03-10"), want: "not RFC 3339"},
-		"an empty environment":                              {tags: tags(contract.TagEnvironment, ""), want: "no tag slipway:environment"},
-		"a hard maximum that is no duration, lease over":    {tags: tags(contract.TagMaxLifetime, "30d"), want: `"30d" is no duration above zero`},
-		"a hard maximum of nothing":                         {tags: tags(contract.TagMaxLifetime, "0s"), want: "no duration above zero"},
-		"a negative hard maximum":                           {tags: tags(contract.TagMaxLifetime, "-1h"), want: "no duration above zero"},
-		"a hard maximum past and an expiry that is garbage": {tags: tags(contract.TagExpires, "soon", contract.TagMaxLifetime, "1h"), want: "not RFC 3339"},
-		"a creation time that is unknown":                   {tags: tags(), created: time.Unix(0, 0), want: "its creation time is unknown"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := service("x", c.tags)
-			if !c.created.IsZero() {
-				s.CreatedAt = time.Time{}
-			}
-			lease, err := ReadLease(s)
-			got := "alive"
-			switch {
-			case err != nil:
-				got = err.Error()
-			case lease.Expired(now):
-				got = "over"
-			}
-			if !strings.Contains(got, c.want) {
-				t.Errorf("got %q, want %q", got, c.want)
-			}
-		})
-	}
-}
-
 func TestStacks(t *testing.T) {
 	name := stack("").Name
 	over := "delete stack " + name + ": its lease ended at 2026-03-10T11:00:00Z"
@@ -212,12 +170,12 @@ func TestServicesAndTheirStacks(t *testing.T) {
 			[]string{"keep? service x: " + over + ", but what it consists of could not be read: denied"},
 		},
 		"a service that couldn't be described stays and keeps stacks without a service": {
-			Facts{Stacks: []Stack{stack("ROLLBACK_COMPLETE")}, Unreadable: []Unreadable{{"arn:x", "DENIED"}}},
+			Facts{Stacks: []Stack{stack("ROLLBACK_COMPLETE")}, Unreadable: []Unreadable{{ARN: "arn:x", Reason: "DENIED"}}},
 			[]string{"keep? service arn:x: AWS listed it but could not describe it (DENIED), so its lease is unknown",
 				"keep? stack " + name + ": 1 services of the cluster could not be read, one of them may be its own"},
 		},
 		"a service that couldn't be described keeps a stack found by slug only": {
-			Facts{Stacks: []Stack{stack("CREATE_COMPLETE")}, Services: []Service{service("x", tags())}, Unreadable: []Unreadable{{"arn:y", "DENIED"}}},
+			Facts{Stacks: []Stack{stack("CREATE_COMPLETE")}, Services: []Service{service("x", tags())}, Unreadable: []Unreadable{{ARN: "arn:y", Reason: "DENIED"}}},
 			[]string{"keep? service arn:y: AWS listed it but could not describe it (DENIED), so its lease is unknown",
 				"keep? stack " + name + ": 1 services of the cluster could not be read, one of them may be its own"},
 		},

@@ -5,6 +5,8 @@ package decide
 import (
 	"strings"
 	"time"
+
+	"slipway/internal/qalease"
 )
 
 // Input is what the decision needs besides the facts.
@@ -29,26 +31,11 @@ type Facts struct {
 	PiecesError  string // why these could not be read
 }
 
-// Service is an ECS service of the QA cluster. Once it drains, AWS no longer lists it.
-type Service struct {
-	ARN            string
-	Name           string
-	Cluster        string // its name, from the service's own description
-	Status         string // ACTIVE or DRAINING
-	CreatedAt      time.Time
-	Tags           map[string]string
-	Desired        int
-	Running        int      // tasks that run or start
-	Daemon         bool     // it has no number of tasks to set
-	TargetGroups   []string // ARNs, of all its deployments
-	TaskDefinition string   // ARN
-}
+// Service is an ECS service of the QA cluster.
+type Service = qalease.Service
 
 // Unreadable is a service that AWS listed and then failed to describe.
-type Unreadable struct {
-	ARN    string
-	Reason string
-}
+type Unreadable = qalease.Unreadable
 
 // Stack is a CloudFormation stack whose name begins like that of a QA environment.
 type Stack struct {
@@ -92,12 +79,6 @@ type Family struct {
 	Active   []string          // ARNs of revisions to deregister first
 	Inactive []string          // ARNs of revisions already deregistered
 }
-
-// Tags that CloudFormation puts on what it creates. Nobody else can: AWS keeps the prefix for itself.
-const (
-	tagStackName = "aws:cloudformation:stack-name"
-	tagStackID   = "aws:cloudformation:stack-id"
-)
 
 // FamilyOf returns the family of a task definition's ARN, exactly: an ARN ends in task-definition/<family>:<revision>.
 func FamilyOf(taskDefinition string) string {

@@ -4,12 +4,13 @@ import (
 	"time"
 
 	"slipway/internal/contract"
+	"slipway/internal/qalease"
 )
 
 // member is a service with what its tags say.
 type member struct {
 	Service
-	lease    Lease
+	lease    qalease.Lease
 	leaseErr error
 }
 
@@ -48,10 +49,10 @@ func newDecision(in Input, f Facts) *decision {
 			continue // nothing outside the QA cluster is ours, whatever a listing returned; an inactive service is gone
 		}
 		m := member{Service: s}
-		m.lease, m.leaseErr = ReadLease(s)
+		m.lease, m.leaseErr = qalease.Read(s)
 		d.members = append(d.members, m)
 
-		name, fromStack := s.Tags[tagStackName]
+		name, fromStack := s.Tags[qalease.TagStackName]
 		if !fromStack {
 			untagged = append(untagged, m)
 			continue
@@ -63,7 +64,7 @@ func newDecision(in Input, f Facts) *decision {
 			continue
 		}
 		stack, exists := byName[name]
-		if id := s.Tags[tagStackID]; id != "" {
+		if id := s.Tags[qalease.TagStackID]; id != "" {
 			stack, exists = byID[id]
 		}
 		if exists {

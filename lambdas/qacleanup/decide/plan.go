@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"slipway/internal/qalease"
 )
 
 // Kind is a kind of resource that the cleanup deletes or keeps.
@@ -119,7 +121,7 @@ func HandMade(in Input, f Facts) []Service {
 
 // Holds says whether the claim is still right for the service, read again at the time now.
 func (c Claim) Holds(s Service, now time.Time) bool {
-	lease, err := ReadLease(s)
+	lease, err := qalease.Read(s)
 	return err == nil && lease.Expired(now) && lease.Environment == c.Environment && s.ARN == c.Service
 }
 

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"slipway/internal/contract"
+	"slipway/internal/qalease"
 )
 
 // piece plans the deletion of one kind of resource that a hand-made service consists of.
@@ -66,7 +67,7 @@ func (d *decision) spare(m member, kind Kind, name, why string) {
 // foreign says why a piece with these tags isn't the service's own, or nothing. What CloudFormation made is never a
 // hand-made service's piece, even if the service uses it; what is tagged for another environment is that one's.
 func foreign(tags map[string]string, m member) string {
-	if stack := tags[tagStackName]; stack != "" && stack != m.Tags[tagStackName] {
+	if stack := tags[qalease.TagStackName]; stack != "" && stack != m.Tags[qalease.TagStackName] {
 		return "it belongs to the stack " + stack
 	}
 	if env, ok := tags[contract.TagEnvironment]; ok && env != m.lease.Environment {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 
+	"slipway/internal/qacluster"
 	"slipway/lambdas/qacleanup/decide"
 )
 
@@ -33,7 +34,7 @@ type Reader struct {
 // A listing that fails is an error, for nothing can be decided without it. Anything smaller that fails is part of the
 // facts, so that the rest goes on; problems then says what.
 func (r Reader) Facts(ctx context.Context, in decide.Input) (f decide.Facts, problems error, err error) {
-	services, unreadable, problems, err := r.services(ctx)
+	services, unreadable, problems, err := qacluster.Services(ctx, r.ECS, r.Cluster, r.Concurrency)
 	if err != nil {
 		return f, nil, err
 	}

@@ -85,7 +85,7 @@ func TestServiceIsReadWhole(t *testing.T) {
 		ARN: strings.TrimSuffix(arn, "demo") + "daemon", Name: "daemon", Cluster: cluster, Status: "ACTIVE", CreatedAt: time.Time{}, Tags: map[string]string{}, Daemon: true,
 	}, {
 		ARN: arn, Name: "demo", Cluster: cluster, Status: "ACTIVE", CreatedAt: now, Tags: map[string]string{"k": "v"},
-		Desired: 2, Running: 3, TargetGroups: []string{"blue", "green", "set"}, TaskDefinition: "arn:aws:ecs:eu-west-1:111111111111:task-definition/f:1",
+		Desired: 2, Running: 2, Starting: 1, TargetGroups: []string{"blue", "green", "set"}, TaskDefinition: "arn:aws:ecs:eu-west-1:111111111111:task-definition/f:1",
 	}}
 	if got := a.mustFacts(t).Services; !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)

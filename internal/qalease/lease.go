@@ -1,4 +1,4 @@
-package decide
+package qalease
 
 import (
 	"fmt"
@@ -13,15 +13,16 @@ type Lease struct {
 	Branch      string
 	Owner       string
 	Ends        time.Time // the expiry or the hard maximum, whichever is earlier
+	Maximum     time.Time // the hard maximum, which no renewal passes; zero without one
 	Why         string    // which of the two it is
 }
 
 // Expired says whether the lease is over. It is over at its very end, not only after it.
 func (l Lease) Expired(now time.Time) bool { return !now.Before(l.Ends) }
 
-// ReadLease reads a service's lease. What is missing or can't be read is an error, and a service without a readable
-// lease is never deleted. The hard maximum is optional: without the tag only the expiry counts.
-func ReadLease(s Service) (Lease, error) {
+// Read reads a service's lease. What is missing or can't be read is an error, and a service without a readable lease is
+// never deleted. The hard maximum is optional: without the tag only the expiry counts.
+func Read(s Service) (Lease, error) {
 	l := Lease{
 		Environment: s.Tags[contract.TagEnvironment],
 		Branch:      s.Tags[contract.TagBranch],
@@ -51,9 +52,10 @@ func ReadLease(s Service) (Lease, error) {
 	if s.CreatedAt.IsZero() {
 		return l, fmt.Errorf("its creation time is unknown, so %s can't be counted", contract.TagMaxLifetime)
 	}
-	if end := s.CreatedAt.Add(longest); end.Before(expires) {
-		l.Ends = end
-		l.Why = fmt.Sprintf("it reached the longest life of %s, at %s", value, contract.FormatExpiry(end))
+	l.Maximum = s.CreatedAt.Add(longest)
+	if l.Maximum.Before(expires) {
+		l.Ends = l.Maximum
+		l.Why = fmt.Sprintf("it reached the longest life of %s, at %s", value, contract.FormatExpiry(l.Maximum))
 	}
 	return l, nil
 }
