@@ -65,6 +65,7 @@ func NewQAEnvironment(scope constructs.Construct, cfg *config.Config, environmen
 
 		DatabaseSecretARN:    *shared(contract.KeyDatabaseSecretARN),
 		DatabaseSecretKeyARN: *shared(contract.KeyDatabaseKeyARN),
+		TraceRatio:           stage.Tracing.SampleRatio,
 	})
 
 	targets := awselasticloadbalancingv2.NewCfnTargetGroup(stack, jsii.String("Targets"), &awselasticloadbalancingv2.CfnTargetGroupProps{

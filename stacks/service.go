@@ -69,6 +69,7 @@ func NewService(scope constructs.Construct, cfg *config.Config, stage config.Sta
 
 		DatabaseSecretARN:    *on.data.DatabaseSecret.SecretArn(),
 		DatabaseSecretKeyARN: *on.data.DatabaseKey.KeyArn(),
+		TraceRatio:           stage.Tracing.SampleRatio,
 		Retain:               stage.Retain,
 	})
 

@@ -147,6 +147,7 @@ var withoutResource = []string{
 	"elasticloadbalancing:DescribeTargetGroups",
 	"elasticloadbalancing:DescribeTags",
 	"route53:ListHostedZonesByName",
+	"xray:PutTraceSegments",
 }
 
 // TestIAMIsNarrow: no statement allows every action of a service, and "*" stands as a resource only where AWS has none. Only

@@ -1,11 +1,16 @@
 package test
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 	"testing"
+
+	"slipway/constructs/webtask"
+	"slipway/internal/config"
 )
 
 func TestTheServiceRunsPrivatelyAndRollsBack(t *testing.T) {
@@ -36,8 +41,8 @@ func TestTheTaskIsLockedDown(t *testing.T) {
 			task.want(t, "NetworkMode", "awsvpc")
 			task.want(t, "RequiresCompatibilities", []string{"FARGATE"})
 			containers := list(task.at("ContainerDefinitions"))
-			if len(containers) != 2 {
-				t.Fatalf("%d containers, want the application and its migration", len(containers))
+			if len(containers) != 3 {
+				t.Fatalf("%d containers, want the application, its migration and the collector", len(containers))
 			}
 			task.want(t, "ContainerDefinitions.0.Name", "app")
 			task.want(t, "ContainerDefinitions.0.ReadonlyRootFilesystem", true)
@@ -88,7 +93,7 @@ func keys(m map[string]string) []string {
 func TestMigrationsEndBeforeTheApplicationStarts(t *testing.T) {
 	for _, name := range []string{"slipway-prod-service", environmentStack} {
 		task := shippedAssembly(t).stack(t, name).one(t, "AWS::ECS::TaskDefinition")
-		task.want(t, "ContainerDefinitions.0.DependsOn", []any{map[string]any{"Condition": "SUCCESS", "ContainerName": "migrate"}})
+		task.want(t, "ContainerDefinitions.0.DependsOn.0", map[string]any{"Condition": "SUCCESS", "ContainerName": "migrate"})
 		task.want(t, "ContainerDefinitions.1.Name", "migrate")
 		task.want(t, "ContainerDefinitions.1.Essential", false) // its end must not end the task
 		task.want(t, "ContainerDefinitions.1.Command", []string{"python3", "-m", "slipway_app.migrate"})
@@ -100,10 +105,99 @@ func TestMigrationsEndBeforeTheApplicationStarts(t *testing.T) {
 	}
 }
 
+// TestTheCollectorHarmsNothing: it may end, has limits of its own, listens on the task's loopback address only, and is there
+// before the application and after it.
+func TestTheCollectorHarmsNothing(t *testing.T) {
+	for name, ratio := range map[string]string{"slipway-prod-service": "0.05", environmentStack: "1"} {
+		task := shippedAssembly(t).stack(t, name).one(t, "AWS::ECS::TaskDefinition")
+		collector := "ContainerDefinitions.2."
+		task.want(t, collector+"Name", "collector")
+		task.want(t, collector+"Image", webtask.CollectorImage)
+		task.want(t, collector+"Essential", false)
+		task.want(t, collector+"ReadonlyRootFilesystem", true)
+		task.want(t, collector+"LinuxParameters.Capabilities", map[string]any{"Drop": []string{"ALL"}})
+		task.want(t, collector+"PortMappings", nil)
+		task.want(t, collector+"HealthCheck.Command", []string{"CMD", "/healthcheck"})
+		task.want(t, collector+"RestartPolicy", map[string]any{"Enabled": true, "RestartAttemptPeriod": 60})
+		task.want(t, "ContainerDefinitions.0.DependsOn.1", map[string]any{"Condition": "START", "ContainerName": "collector"})
+		memory, _ := task.at(collector + "Memory").(float64)
+		whole, err := strconv.Atoi(fmt.Sprint(task.at("Memory")))
+		if err != nil || memory == 0 || int(memory) > whole/2 {
+			t.Errorf("%s: the collector may use %v of %v MiB", name, memory, task.at("Memory"))
+		}
+
+		variables := map[string]string{}
+		for _, variable := range list(task.at("ContainerDefinitions.0.Environment")) {
+			variables[fmt.Sprint(at(variable, "Name"))] = fmt.Sprint(at(variable, "Value"))
+		}
+		for variable, want := range map[string]string{
+			"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318", "OTEL_METRICS_EXPORTER": "none",
+			"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": ratio,
+		} {
+			if variables[variable] != want {
+				t.Errorf("%s: %s is %q, want %q", name, variable, variables[variable], want)
+			}
+		}
+		for _, variable := range list(task.at("ContainerDefinitions.1.Environment")) {
+			if strings.HasPrefix(fmt.Sprint(at(variable, "Name")), "OTEL_") {
+				t.Errorf("%s: migrations are traced, and the collector may not run yet", name)
+			}
+		}
+
+		task.want(t, collector+"Environment.0.Name", "AOT_CONFIG_CONTENT")
+		var configuration any
+		if err := json.Unmarshal([]byte(fmt.Sprint(task.at(collector+"Environment.0.Value"))), &configuration); err != nil {
+			t.Fatal(err)
+		}
+		// Each part that the pipeline names is configured, and nothing is that no pipeline names.
+		service := at(configuration, "service")
+		for kind, used := range map[string][]any{
+			"extensions": list(at(service, "extensions")), "receivers": list(at(service, "pipelines.traces.receivers")),
+			"processors": list(at(service, "pipelines.traces.processors")), "exporters": list(at(service, "pipelines.traces.exporters")),
+		} {
+			parts, _ := at(configuration, kind).(map[string]any)
+			for _, part := range used {
+				if parts[fmt.Sprint(part)] == nil {
+					t.Errorf("%s: the collector's %s lack %v", name, kind, part)
+				}
+			}
+			if len(parts) != len(used) {
+				t.Errorf("%s: the collector configures the %s %v and uses %v", name, kind, parts, used)
+			}
+		}
+		if first := at(service, "pipelines.traces.processors.0"); first != "memory_limiter" {
+			t.Errorf("%s: %v comes before the memory limiter", name, first)
+		}
+		if limit, _ := at(configuration, "processors.memory_limiter.limit_mib").(float64); limit <= 0 || limit >= memory {
+			t.Errorf("%s: the collector limits itself to %v MiB of %v", name, limit, memory)
+		}
+	}
+}
+
+// TestWithoutTracingThereIsNoCollector: nor its permission, nor a variable that makes the application look for it.
+func TestWithoutTracingThereIsNoCollector(t *testing.T) {
+	got, err := synthesize(func(cfg *config.Config) {
+		for i := range cfg.Stages {
+			cfg.Stages[i].Tracing.SampleRatio = 0
+		}
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stack := got.stack(t, "slipway-prod-service")
+	task := stack.one(t, "AWS::ECS::TaskDefinition")
+	if n := len(list(task.at("ContainerDefinitions"))); n != 2 {
+		t.Errorf("%d containers, want the application and its migration", n)
+	}
+	if strings.Contains(text(task.Properties), "OTEL_") || policyActions(stack, "TaskTaskRole")["xray:PutTraceSegments"] != "" {
+		t.Error("something of the collector is left")
+	}
+}
+
 func TestTheTaskRoleReachesOnlyItsArtifactsAndSecrets(t *testing.T) {
 	stack := shippedAssembly(t).stack(t, "slipway-prod-service")
 	got := policyActions(stack, "TaskTaskRole")
-	want := []string{"kms:Decrypt", "kms:GenerateDataKey", "s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:ListBucket", "s3:PutObject", "secretsmanager:GetSecretValue"}
+	want := []string{"kms:Decrypt", "kms:GenerateDataKey", "s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:ListBucket", "s3:PutObject", "secretsmanager:GetSecretValue", "xray:PutTraceSegments"}
 	if !slices.Equal(keys(got), want) {
 		t.Errorf("task role may %v, want %v", keys(got), want)
 	}

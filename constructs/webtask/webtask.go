@@ -41,6 +41,8 @@ type Props struct {
 	// DatabaseSecretARN is the secret with the database's address and credentials, DatabaseSecretKeyARN its key.
 	DatabaseSecretARN    string
 	DatabaseSecretKeyARN string
+	// TraceRatio is the share of requests that X-Ray gets, 0–1. 0 leaves the collector out.
+	TraceRatio float64
 	// Retain keeps the secret that signs sessions when the stack is deleted.
 	Retain bool
 }
@@ -52,23 +54,23 @@ type Task struct {
 }
 
 // New creates the task definition, its roles and its log group.
-func New(scope constructs.Construct, id string, props Props) *Task {
-	this := constructs.NewConstruct(scope, jsii.String(id))
-	logs := loggroup.New(this, "Logs", props.Logs)
+func New(parent constructs.Construct, id string, props Props) *Task {
+	scope := constructs.NewConstruct(parent, jsii.String(id))
+	logs := loggroup.New(scope, "Logs", props.Logs)
 
 	assumedByTasks := func() awsiam.IPrincipal {
 		return awsiam.NewServicePrincipal(jsii.String("ecs-tasks.amazonaws.com"), nil)
 	}
-	execution := awsiam.NewRole(this, jsii.String("ExecutionRole"), &awsiam.RoleProps{
+	execution := awsiam.NewRole(scope, jsii.String("ExecutionRole"), &awsiam.RoleProps{
 		AssumedBy:   assumedByTasks(),
 		Description: jsii.String("Lets ECS pull the image and write logs of " + props.Family),
 	})
-	task := awsiam.NewRole(this, jsii.String("TaskRole"), &awsiam.RoleProps{
+	task := awsiam.NewRole(scope, jsii.String("TaskRole"), &awsiam.RoleProps{
 		AssumedBy:   assumedByTasks(),
 		Description: jsii.String("What the application in " + props.Family + " may do"),
 	})
 
-	definition := awsecs.NewFargateTaskDefinition(this, jsii.String("Definition"), &awsecs.FargateTaskDefinitionProps{
+	definition := awsecs.NewFargateTaskDefinition(scope, jsii.String("Definition"), &awsecs.FargateTaskDefinitionProps{
 		Family:         jsii.String(props.Family),
 		Cpu:            jsii.Number(props.CPU),
 		MemoryLimitMiB: jsii.Number(props.MemoryMiB),
@@ -82,7 +84,7 @@ func New(scope constructs.Construct, id string, props Props) *Task {
 		// gives Fargate's empty bind mount the image's permissions.
 		Volumes: &[]*awsecs.Volume{{Name: jsii.String("tmp")}},
 	})
-	sessions := sessionSecret(this, props)
+	sessions := sessionSecret(scope, props)
 	environment := map[string]*string{
 		"APP_ENVIRONMENT":     jsii.String(props.Environment),
 		"AWS_REGION":          jsii.String(props.Region),
@@ -93,17 +95,13 @@ func New(scope constructs.Construct, id string, props Props) *Task {
 	if props.Prefix != "" {
 		environment["ARTIFACTS_PREFIX"] = jsii.String(props.Prefix)
 	}
-	capabilities := awsecs.NewLinuxParameters(this, jsii.String("Linux"), nil)
+	capabilities := awsecs.NewLinuxParameters(scope, jsii.String("Linux"), nil)
 	capabilities.DropCapabilities(awsecs.Capability_ALL)
-	add := func(name string, essential bool, command []string, ports *[]*awsecs.PortMapping) awsecs.ContainerDefinition {
-		options := &awsecs.ContainerDefinitionOptions{
-			Image:                  awsecs.ContainerImage_FromRegistry(jsii.String(props.ImageURI), nil),
-			Essential:              jsii.Bool(essential),
+	// What every container of the task has.
+	locked := func(name string) *awsecs.ContainerDefinitionOptions {
+		return &awsecs.ContainerDefinitionOptions{
 			ReadonlyRootFilesystem: jsii.Bool(true),
 			LinuxParameters:        capabilities,
-			Environment:            &environment,
-			PortMappings:           ports,
-			StopTimeout:            awscdk.Duration_Seconds(jsii.Number(StopTimeoutSeconds)),
 			Logging: awsecs.LogDriver_AwsLogs(&awsecs.AwsLogDriverProps{
 				LogGroup:     logs,
 				StreamPrefix: jsii.String(name),
@@ -111,6 +109,14 @@ func New(scope constructs.Construct, id string, props Props) *Task {
 				Mode: awsecs.AwsLogDriverMode_NON_BLOCKING,
 			}),
 		}
+	}
+	add := func(name string, essential bool, command []string, ports *[]*awsecs.PortMapping) awsecs.ContainerDefinition {
+		options := locked(name)
+		options.Image = awsecs.ContainerImage_FromRegistry(jsii.String(props.ImageURI), nil)
+		options.Essential = jsii.Bool(essential)
+		options.Environment = &environment
+		options.PortMappings = ports
+		options.StopTimeout = awscdk.Duration_Seconds(jsii.Number(StopTimeoutSeconds))
 		if command != nil {
 			options.Command = jsii.Strings(command...)
 		}
@@ -133,6 +139,10 @@ func New(scope constructs.Construct, id string, props Props) *Task {
 		Container: add("migrate", false, []string{"python3", "-m", "slipway_app.migrate"}, nil),
 		Condition: awsecs.ContainerDependencyCondition_SUCCESS,
 	})
+	this := &Task{construct: scope, definition: definition}
+	if props.TraceRatio > 0 {
+		this.trace(app, task, props, locked)
+	}
 
 	props.Repository.GrantPull(execution)
 	bucketARN := "arn:aws:s3:::" + props.BucketName
@@ -167,9 +177,9 @@ func New(scope constructs.Construct, id string, props Props) *Task {
 		Conditions: &map[string]any{"StringEquals": map[string]any{"kms:ViaService": "secretsmanager." + props.Region + ".amazonaws.com"}},
 	}))
 	nag.Suppress(execution, "AwsSolutions-IAM5", "ecr:GetAuthorizationToken has no resource; log streams are named by ECS within the one group.")
-	nag.Suppress(task, "AwsSolutions-IAM5", "The application names its objects; the bucket and the prefix are fixed.")
-	nag.Suppress(definition, "AwsSolutions-ECS2", "The variables are names, not secrets: stage, Region, bucket.")
-	return &Task{construct: this, definition: definition}
+	nag.Suppress(task, "AwsSolutions-IAM5", "The application names its objects; the bucket and the prefix are fixed. xray:PutTraceSegments has no resource.")
+	nag.Suppress(definition, "AwsSolutions-ECS2", "The variables are names, not secrets: stage, Region, bucket; and the collector's configuration.")
+	return this
 }
 
 // Construct is the scope of the task definition, its roles and its log group.

@@ -89,6 +89,10 @@ FAULTS: dict[str, tuple[dict[str, str], list[str]]] = {
         {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://me:hunter2@localhost:4318"},
         ["OTEL_EXPORTER_OTLP_ENDPOINT"],
     ),
+    "metrics for something else than a collector": (
+        {"OTEL_METRICS_EXPORTER": "prometheus"},
+        ["OTEL_METRICS_EXPORTER"],
+    ),
     "everything wrong at once": (
         {
             "APP_ENVIRONMENT": "",
@@ -192,6 +196,7 @@ def test_every_variable_is_read() -> None:
             "SESSION_SECRET_ARN": SECRET_ARN,
             "SESSION_SECRET": "s" * 32,
             "OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4318",
+            "OTEL_METRICS_EXPORTER": "none",
             "ECS_CONTAINER_METADATA_URI_V4": "http://169.254.170.2/v4/0a1b-2c3d",
             "APP_LOG_LEVEL": "WARNING",
             "APP_MAX_REQUEST_BYTES": "1024",
@@ -214,6 +219,7 @@ def test_every_variable_is_read() -> None:
         session_secret_arn=SECRET_ARN,
         session_secret="s" * 32,
         otlp_endpoint="http://localhost:4318",
+        otlp_metrics=False,
         container_metadata="http://169.254.170.2/v4/0a1b-2c3d",
         log_level="warning",
         max_request_bytes=1024,
@@ -239,6 +245,7 @@ VARIABLES = (
     "SESSION_SECRET_ARN",
     "SESSION_SECRET",
     "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_METRICS_EXPORTER",
 )
 
 # What an operating system lets an environment variable hold, and things close to good values.
@@ -274,6 +281,7 @@ def test_any_environment_gives_sound_settings_or_a_full_report(environ: dict[str
             "SESSION_SECRET_ARN": SECRET_ARN,
             "SESSION_SECRET": "s" * 32,
             "OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4318",
+            "OTEL_METRICS_EXPORTER": "otlp",
         }
         Settings.from_environ({**environ, **{variable: mended[variable] for variable in blamed}})
     else:

@@ -6,6 +6,10 @@ OpenTelemetry's providers can be set only once in a process.
 import json
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -31,7 +35,7 @@ settings = Settings.from_environ(os.environ)
 logs.configure("info")
 app = create_app(settings)
 spans, reader = InMemorySpanExporter(), InMemoryMetricReader()
-telemetry.install(app, settings, SimpleSpanProcessor(spans), reader)
+telemetry.install(app, settings, SimpleSpanProcessor(spans), [reader])
 
 @app.get("/logs")
 def log():
@@ -122,3 +126,58 @@ def test_a_collector_that_is_down_harms_nothing(services: local.Services) -> Non
         assert server.get("/artifacts")[0] == 200
         server.terminate()
         assert server.process.wait(SECONDS) == 0
+
+
+@contextmanager
+def collector() -> Iterator[tuple[str, list[str]]]:
+    """An OpenTelemetry collector that only notes which signals it gets."""
+    paths: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            paths.append(self.path)
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", paths
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("variables", "signals"),
+    [
+        pytest.param({}, {"/v1/traces", "/v1/metrics"}, id="both unless told otherwise"),
+        pytest.param({"OTEL_METRICS_EXPORTER": "none"}, {"/v1/traces"}, id="traces alone"),
+        pytest.param(
+            {
+                "OTEL_METRICS_EXPORTER": "none",
+                "OTEL_TRACES_SAMPLER": "traceidratio",
+                "OTEL_TRACES_SAMPLER_ARG": "0",
+            },
+            set(),
+            id="no caller can ask for a trace",
+        ),
+    ],
+)
+def test_the_collector_gets_what_the_settings_say(
+    services: local.Services, variables: dict[str, str], signals: set[str]
+) -> None:
+    with collector() as (address, paths):
+        settings = {"APP_WORKERS": "1", "OTEL_EXPORTER_OTLP_ENDPOINT": address, **variables}
+        with running(**services.environ, **settings) as server:
+            assert server.get("/artifacts", {"traceparent": CALLER})[0] == 200
+            server.terminate()
+            assert server.process.wait(SECONDS) == 0
+    assert set(paths) == signals

@@ -77,6 +77,7 @@ type Stage struct {
 	Scaling   Scaling   `yaml:"scaling"`
 	WAF       WAF       `yaml:"waf"`
 	Alarms    Alarms    `yaml:"alarms"`
+	Tracing   Tracing   `yaml:"tracing"`
 	// LogDays is the retention of the stage's log groups, a value that CloudWatch Logs knows; default 30.
 	LogDays int `yaml:"logDays"`
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/netip"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -201,6 +202,8 @@ func (d *document) value(n ast.Node, v reflect.Value, path string) {
 		}
 	case reflect.Int:
 		d.integer(n, v, path)
+	case reflect.Float64:
+		d.number(n, v, path)
 	case reflect.Bool:
 		b, ok := n.(*ast.BoolNode)
 		if !ok {
@@ -404,6 +407,22 @@ func (d *document) integer(n ast.Node, v reflect.Value, path string) {
 		}
 	}
 	d.fault(path, describe(n), "a whole number in plain digits, without quotes or leading zeros")
+}
+
+// plainNumber is how a number may be written: no sign, no exponent, no leading zeros.
+var plainNumber = regexp.MustCompile(`^(0|[1-9][0-9]{0,8})(\.[0-9]{1,9})?$`)
+
+func (d *document) number(n ast.Node, v reflect.Value, path string) {
+	switch n.(type) {
+	case *ast.IntegerNode, *ast.FloatNode:
+		if written := n.GetToken().Value; plainNumber.MatchString(written) {
+			if number, err := strconv.ParseFloat(written, 64); err == nil {
+				v.SetFloat(number)
+				return
+			}
+		}
+	}
+	d.fault(path, describe(n), "a number in plain digits, such as 0.05, without quotes")
 }
 
 func (d *document) duration(n ast.Node, v reflect.Value, path string) {

@@ -57,6 +57,9 @@ func parseConfig(file string, data []byte, profile Profile) (*Config, error) {
 	if profile.Local {
 		cfg.Local = true
 		cfg.QA.Schedule = localSchedule
+		for i := range cfg.Stages {
+			cfg.Stages[i].Tracing.SampleRatio = 0 // there is no X-Ray, and the collector's image can't be fetched offline
+		}
 		for name := range cfg.Accounts {
 			cfg.Accounts[name] = LocalAccount
 		}
@@ -129,6 +132,7 @@ func fillStage(s *Stage, set map[string]bool, path string) {
 	orDefault(set, path+".waf.mode", &s.WAF.Mode, WAFBlock)
 	orDefault(set, path+".waf.rateLimit", &s.WAF.RateLimit, 2000)
 	orDefault(set, path+".waf.uploadPaths", &s.WAF.UploadPaths, []string{"/artifacts", "/api/artifacts"})
+	fillTracing(&s.Tracing, s.Production, set, path+".tracing")
 	fillAlarms(&s.Alarms, s.Database.InstanceClass, set, path+".alarms")
 }
 

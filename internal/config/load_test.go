@@ -174,6 +174,8 @@ func TestEachDefaultIsAsDocumented(t *testing.T) {
 		"only the CPU scales":                    qa.Scaling.RequestsPerTarget == 0 && len(qa.Scaling.Schedules) == 0,
 		"the web ACL blocks":                     qa.WAF.Mode == WAFBlock && qa.WAF.RateLimit == 2000,
 		"artifacts may be large":                 slices.Equal(qa.WAF.UploadPaths, []string{"/artifacts", "/api/artifacts"}),
+		"every request is traced":                qa.Tracing.SampleRatio == 1,
+		"production is sampled":                  prod.Tracing.SampleRatio == 0.05,
 		"alarms have thresholds":                 qa.Alarms == Alarms{85, 85, 2000, 5, 20, 80, 10, 78, 60}, // 78 is 70 % of the 112 connections of 1 GiB
 		"Lambdas are built for arm64 everywhere": cfg.LambdaArchitecture == "arm64" && !cfg.Local,
 	} {
@@ -254,6 +256,11 @@ func TestOneListOfSubnetsLeavesRoomForTheOther(t *testing.T) {
 func TestTheLocalProfile(t *testing.T) {
 	for host, want := range map[string]string{"arm64": "arm64", "aarch64": "arm64", "amd64": "x86_64", "x86_64": "x86_64"} {
 		cfg := mustParse(t, base, Profile{Local: true, HostArchitecture: host})
+		for _, stage := range cfg.Stages {
+			if stage.Tracing.SampleRatio != 0 {
+				t.Errorf("%s: %s is traced, and there is no X-Ray", host, stage.Name)
+			}
+		}
 		if !cfg.Local || cfg.LambdaArchitecture != want || cfg.QA.Schedule != "rate(1 minute)" {
 			t.Errorf("%s: local %v, architecture %s, schedule %s", host, cfg.Local, cfg.LambdaArchitecture, cfg.QA.Schedule)
 		}

@@ -74,6 +74,7 @@ func drawStage(t *rapid.T, name string, i int, c *Config) Stage {
 		Service: Service{cpu, rapid.SampledFrom(fargateMemory[cpu]).Draw(t, "memory"), tasks, tasks + rapid.IntRange(0, 9).Draw(t, "more"), rapid.IntRange(10, 90).Draw(t, "target")},
 		LogDays: rapid.SampledFrom(logRetention).Draw(t, "logs"),
 		Scaling: Scaling{Schedules: []ScheduledMinimum{{"cron(0 7 ? * MON-FRI *)", "Europe/Dublin", tasks}, {"cron(0 19 * * ? *)", "UTC", 1}}[:rapid.IntRange(0, 2).Draw(t, "schedules")]},
+		Tracing: Tracing{SampleRatio: float64(rapid.IntRange(0, 1000).Draw(t, "traced")) / 1000},
 		WAF: WAF{
 			rapid.SampledFrom([]WAFMode{WAFBlock, WAFCount}).Draw(t, "mode"), rapid.IntRange(minRateLimit, maxRateLimit).Draw(t, "rate"),
 			[]string{"/files", "/a/b-c"}[:rapid.IntRange(0, 2).Draw(t, "paths")],

@@ -37,6 +37,7 @@ func (v *validator) stages() {
 		v.scaling(path+".scaling", s)
 		v.waf(path+".waf", s.WAF)
 		v.alarms(path+".alarms", s)
+		v.tracing(path+".tracing", s.Tracing)
 	}
 }
 

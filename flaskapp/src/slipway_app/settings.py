@@ -54,6 +54,7 @@ DEFAULT_WORKERS: Final = 2
 DEFAULT_THREADS: Final = 8
 
 DATABASE_AUTHS: Final = ("password", "iam")
+METRICS_EXPORTERS: Final = ("otlp", "none")
 
 RDS_BUNDLE: Final = str(Path(__file__).parent / "certificates" / "rds-bundle.pem")
 """Amazon RDS's root certificates, which the image holds."""
@@ -128,6 +129,8 @@ class Settings:
     """Requests that one server process answers at the same time."""
     otlp_endpoint: str | None = None
     """The OpenTelemetry collector that takes traces and metrics; without it none are made."""
+    otlp_metrics: bool = True
+    """Whether the collector takes metrics too."""
     container_metadata: str | None = None
     """Where ECS tells this container about itself."""
 
@@ -161,6 +164,7 @@ class Settings:
             workers=reader.optional("APP_WORKERS", _integer(1, 32), DEFAULT_WORKERS),
             threads=reader.optional("APP_THREADS", _integer(1, 128), DEFAULT_THREADS),
             otlp_endpoint=reader.optional("OTEL_EXPORTER_OTLP_ENDPOINT", _endpoint, None),
+            otlp_metrics=reader.optional("OTEL_METRICS_EXPORTER", _metrics_exporter, True),
             container_metadata=reader.optional("ECS_CONTAINER_METADATA_URI_V4", _endpoint, None),
         )
         _together(reader)
@@ -295,6 +299,13 @@ def _file(value: str) -> str:
     if not os.access(value, os.R_OK) or not Path(value).is_file():
         raise _NotUsableError("a file that can be read")
     return value
+
+
+def _metrics_exporter(value: str) -> bool:
+    """Read the variable of OpenTelemetry's specification, which knows more values than these."""
+    if value not in METRICS_EXPORTERS:
+        raise _NotUsableError("one of " + ", ".join(METRICS_EXPORTERS))
+    return value == "otlp"
 
 
 def _session_secret(value: str) -> str:

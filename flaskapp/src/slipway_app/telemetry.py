@@ -1,5 +1,6 @@
 """Traces and metrics for an OpenTelemetry collector, where the settings name one."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import metrics, propagate, trace
@@ -38,18 +39,23 @@ def register(app: "Flask", settings: "Settings") -> None:
     if settings.otlp_endpoint is None:
         return
     base = settings.otlp_endpoint.rstrip("/")
+    readers: list[MetricReader] = []
+    if settings.otlp_metrics:
+        readers.append(
+            PeriodicExportingMetricReader(
+                OTLPMetricExporter(endpoint=base + "/v1/metrics", timeout=_EXPORT_SECONDS)
+            )
+        )
     install(
         app,
         settings,
         BatchSpanProcessor(OTLPSpanExporter(endpoint=base + "/v1/traces", timeout=_EXPORT_SECONDS)),
-        PeriodicExportingMetricReader(
-            OTLPMetricExporter(endpoint=base + "/v1/metrics", timeout=_EXPORT_SECONDS)
-        ),
+        readers,
     )
 
 
 def install(
-    app: "Flask", settings: "Settings", spans: SpanProcessor, reader: MetricReader
+    app: "Flask", settings: "Settings", spans: SpanProcessor, readers: Sequence[MetricReader]
 ) -> tuple[TracerProvider, MeterProvider]:
     """Trace and measure the application, its statements and its calls to AWS.
 
@@ -66,7 +72,7 @@ def install(
     )
     tracers = TracerProvider(resource=resource)
     tracers.add_span_processor(spans)
-    meters = MeterProvider(resource=resource, metric_readers=[reader])
+    meters = MeterProvider(resource=resource, metric_readers=readers)
     trace.set_tracer_provider(tracers)
     metrics.set_meter_provider(meters)
     # X-Ray's header comes from AWS services that take part in the trace. Where both are sent, the
