@@ -38,6 +38,9 @@ func NewRegistry(scope constructs.Construct, cfg *config.Config) *Registry {
 	awscdk.NewCfnOutput(stack, jsii.String("RepositoryArn"), &awscdk.CfnOutputProps{
 		Value: repository.RepositoryArn(), Description: jsii.String("For policies of those who push or pull"),
 	})
+	if cfg.GitHub.Enabled() {
+		trustGitHub(stack, cfg, *repository.RepositoryArn())
+	}
 	return &Registry{Stack: stack, Repository: repository}
 }
 
@@ -48,8 +51,10 @@ func otherAccounts(cfg *config.Config, name string) []string {
 		ids[cfg.Accounts[stage.Account]] = true
 	}
 	delete(ids, cfg.Accounts[name])
-	return slices.Sorted(maps.Keys(ids))
+	return sorted(ids)
 }
+
+func sorted(set map[string]bool) []string { return slices.Sorted(maps.Keys(set)) }
 
 func retainsAny(stages []config.Stage) bool {
 	return slices.ContainsFunc(stages, func(s config.Stage) bool { return s.Retain })

@@ -81,7 +81,7 @@ func TestOtherAccountsMayPullAndLookButNotPush(t *testing.T) {
 		actions = append(actions, fmt.Sprint(action))
 	}
 	slices.Sort(actions)
-	want := []string{"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:DescribeImages", "ecr:GetDownloadUrlForLayer"}
+	want := []string{"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:DescribeImageScanFindings", "ecr:DescribeImages", "ecr:GetDownloadUrlForLayer"}
 	if !slices.Equal(actions, want) {
 		t.Errorf("they may %v, want %v: a pull, and the image resolver's look", actions, want)
 	}

@@ -76,7 +76,7 @@ func New(scope constructs.Construct, id string, props Props) *Registry {
 			Sid:        jsii.String("PullFromTheStages"),
 			Principals: &principals,
 			Actions: jsii.Strings("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage",
-				"ecr:DescribeImages", "ecr:GetDownloadUrlForLayer"),
+				"ecr:DescribeImages", "ecr:DescribeImageScanFindings", "ecr:GetDownloadUrlForLayer"),
 		}))
 	}
 	return &Registry{construct: construct, repository: repository}

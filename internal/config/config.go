@@ -25,6 +25,8 @@ type Config struct {
 	Accounts map[string]string `yaml:"accounts"`
 	// Registry describes the image repository, which all stages share.
 	Registry Registry `yaml:"registry"`
+	// GitHub is the repository whose workflows deploy; default none.
+	GitHub GitHub `yaml:"github"`
 	// DNS says which account holds the root zone.
 	DNS DNS `yaml:"dns"`
 	// Notifications are the e-mail addresses subscribed to the operations topics; default none.
@@ -50,6 +52,8 @@ type Registry struct {
 	KeepImages int `yaml:"keepImages"`
 	// UntaggedDays is when untagged images expire, 1–3650; default 7.
 	UntaggedDays int `yaml:"untaggedDays"`
+	// Scan says which images may not be deployed.
+	Scan Scan `yaml:"scan"`
 }
 
 // DNS is the root hosted zone. A stage in another account gets a delegated zone of its own: app.<domain> in

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -153,7 +154,7 @@ func TestEachDefaultIsAsDocumented(t *testing.T) {
 	for name, ok := range map[string]bool{
 		"the platform is slipway":                cfg.Platform == "slipway",
 		"the zones are a, b and c":               slices.Equal(cfg.Zones, []string{"eu-west-1a", "eu-west-1b", "eu-west-1c"}),
-		"the repository is simple-flask-app":     cfg.Registry == Registry{Account: "main", Repository: "simple-flask-app", KeepImages: 200, UntaggedDays: 7},
+		"the repository is simple-flask-app":     reflect.DeepEqual(cfg.Registry, Registry{Account: "main", Repository: "simple-flask-app", KeepImages: 200, UntaggedDays: 7, Scan: Scan{Refuse: SeverityHigh}}),
 		"nobody is notified":                     len(cfg.Notifications) == 0,
 		"logs stay 30 days":                      qa.LogDays == 30 && prod.LogDays == 30,
 		"a /16 gets /20 subnets":                 slices.Equal(texts(qa.Network.PrivateSubnets), []string{"10.2.0.0/20", "10.2.16.0/20", "10.2.32.0/20"}),

@@ -35,7 +35,8 @@ func configs() *rapid.Generator[*Config] {
 		for i := range rapid.IntRange(0, 3).Draw(t, "notifications") {
 			c.Notifications = append(c.Notifications, fmt.Sprintf("team+%d@%s", i, c.Domain))
 		}
-		c.Registry = Registry{account.Draw(t, "registry"), rapid.StringMatching(`[a-z0-9]{1,5}((-|_|/)[a-z0-9]{1,5}){0,3}`).Filter(func(s string) bool { return len(s) > 1 && strings.Trim(s, "0123456789_") != "" }).Draw(t, "repository"), rapid.IntRange(1, 10000).Draw(t, "images"), rapid.IntRange(1, 3650).Draw(t, "untagged")}
+		c.Registry = Registry{account.Draw(t, "registry"), rapid.StringMatching(`[a-z0-9]{1,5}((-|_|/)[a-z0-9]{1,5}){0,3}`).Filter(func(s string) bool { return len(s) > 1 && strings.Trim(s, "0123456789_") != "" }).Draw(t, "repository"), rapid.IntRange(1, 10000).Draw(t, "images"), rapid.IntRange(1, 3650).Draw(t, "untagged"), drawScan(t)}
+		c.GitHub = GitHub{"o-1/r.2_x", rapid.StringMatching(`[1-9][0-9]{0,18}`).Draw(t, "owner"), rapid.StringMatching(`[1-9][0-9]{0,18}`).Draw(t, "repo"), rapid.Bool().Draw(t, "provider")}
 		c.DNS.Account = account.Draw(t, "dns")
 		names := []string{"dev", "stage", "prod"}[:rapid.IntRange(0, 3).Draw(t, "stages")]
 		for i, name := range slices.Insert(names, 0, "qa") {
@@ -50,6 +51,15 @@ func configs() *rapid.Generator[*Config] {
 		c.QA = QA{"qa", minutes(0), minutes(1), minutes(2), minutes(3), rapid.SampledFrom([]string{"rate(1 minute)", "cron(0 10 * * ? *)"}).Draw(t, "schedule"), rapid.Bool().Draw(t, "dry"), &spot, allowed}
 		return c
 	})
+}
+
+func drawScan(t *rapid.T) Scan {
+	s := Scan{rapid.SampledFrom([]Severity{SeverityCritical, SeverityLow, SeverityNothing}).Draw(t, "refuse"), []ScanException{}}
+	for i := range rapid.IntRange(0, 3).Draw(t, "exceptions") {
+		day := time.Date(2026, 1, 1+rapid.IntRange(0, 999).Draw(t, "day"), 0, 0, 0, 0, time.UTC)
+		s.Exceptions = append(s.Exceptions, ScanException{fmt.Sprintf("CVE-2026-%04d", i), day.Format(time.DateOnly), "not reachable: no such route"})
+	}
+	return s
 }
 
 func drawStage(t *rapid.T, name string, i int, c *Config) Stage {
@@ -117,7 +127,7 @@ func TestAValidConfigurationSurvivesTheFile(t *testing.T) {
 	})
 }
 
-var bareDigits = regexp.MustCompile(`(?m)^( *[^ ]+: )([0-9]{12})$`)
+var bareDigits = regexp.MustCompile(`(?m)^( *[^ ]+: )([0-9]{12})$|^( *(?:ownerId|repositoryId): )([0-9]+)$`)
 
 // marshal writes a configuration as a person would: account IDs in quotes, which the library leaves out when the digits
 // are no octal number, no empty replica keys, and no target of no requests.
@@ -130,7 +140,7 @@ func marshal(c *Config) ([]byte, error) {
 		line = strings.TrimSpace(line)
 		return strings.HasPrefix(line, "replica") && strings.HasSuffix(line, `: ""`) || line == "requestsPerTarget: 0"
 	})
-	return bareDigits.ReplaceAll([]byte(strings.Join(lines, "\n")), []byte(`$1"$2"`)), nil
+	return bareDigits.ReplaceAll([]byte(strings.Join(lines, "\n")), []byte(`$1$3"$2$4"`)), nil
 }
 
 // mutations draws what goes wrong when people edit a file, any number of times.
@@ -203,6 +213,9 @@ func checkAny(t interface{ Fatalf(string, ...any) }, text string) {
 	}
 	if cfg.QA.AllowedCIDRs == nil {
 		cfg.QA.AllowedCIDRs = []netip.Prefix{}
+	}
+	if cfg.Registry.Scan.Exceptions == nil {
+		cfg.Registry.Scan.Exceptions = []ScanException{}
 	}
 	for i := range cfg.Stages {
 		if cfg.Stages[i].Scaling.Schedules == nil {

@@ -23,6 +23,8 @@ func validate(cfg *Config, d *document) {
 	v.place()
 	v.accounts()
 	v.registry()
+	v.scan()
+	v.github()
 	v.notifications()
 	v.stages()
 	v.networks()
