@@ -25,6 +25,7 @@ func Assemble(app awscdk.App, cfg *config.Config, request config.Request, lambda
 		NewQAEnvironment(app, cfg, *request.Environment, request.ImageTag)
 		return
 	}
+	NewSecurity(app, cfg)
 	NewRegistry(app, cfg)
 	root := NewRootDNS(app, cfg)
 	delegated := map[string]bool{}

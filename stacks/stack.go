@@ -11,8 +11,13 @@ import (
 // newStack creates a stack whose construct ID, artifact and physical name are all id, in the account of that name in
 // platform.yaml. protect switches termination protection on.
 func newStack(scope constructs.Construct, cfg *config.Config, account, id, description string, protect bool) awscdk.Stack {
+	return newNamedStack(scope, cfg, account, id, id, description, protect)
+}
+
+// newNamedStack is newStack for a stack whose name is another's too, in another account: its construct ID differs.
+func newNamedStack(scope constructs.Construct, cfg *config.Config, account, id, name, description string, protect bool) awscdk.Stack {
 	return awscdk.NewStack(scope, jsii.String(id), &awscdk.StackProps{
-		StackName:             jsii.String(id),
+		StackName:             jsii.String(name),
 		Description:           jsii.String(description),
 		Env:                   &awscdk.Environment{Account: jsii.String(cfg.Accounts[account]), Region: jsii.String(cfg.Region)},
 		TerminationProtection: jsii.Bool(protect),

@@ -154,8 +154,10 @@ func TestDocumentedMakeTargetsExist(t *testing.T) {
 
 func TestDocumentedStacksExist(t *testing.T) {
 	const platform = "slipway"
-	known := []string{contract.StageStack(platform, "<stage>", contract.StackDNS)} // with several accounts
-	for _, name := range []string{contract.StackRegistry, contract.StackDNS, contract.StackQALifecycle} {
+	known := []string{ // with several accounts
+		contract.StageStack(platform, "<stage>", contract.StackDNS), contract.PlatformStack(platform, contract.StackSecurity) + "-<account",
+	}
+	for _, name := range []string{contract.StackSecurity, contract.StackRegistry, contract.StackDNS, contract.StackQALifecycle} {
 		known = append(known, contract.PlatformStack(platform, name))
 	}
 	for _, slug := range []string{"<slug>", "*", "…"} {

@@ -28,7 +28,7 @@ func TestSynthesisIsClean(t *testing.T) {
 
 func TestTheStackNamesAreTheContract(t *testing.T) {
 	want := []string{
-		"slipway-registry", "slipway-dns", "slipway-qa-lifecycle",
+		"slipway-security", "slipway-registry", "slipway-dns", "slipway-qa-lifecycle",
 		"slipway-qa-env-feature-new-awe-9aa2fb69",
 	}
 	for _, stage := range []string{"dev", "qa", "stage", "prod"} {
@@ -222,7 +222,7 @@ func TestRetentionFollowsTheStage(t *testing.T) {
 			return
 		}
 		kept := r.DeletionPolicy == "Retain" || r.DeletionPolicy == "Snapshot"
-		keeps := strings.HasPrefix(stack, "slipway-stage-") || strings.HasPrefix(stack, "slipway-prod-")
+		keeps := strings.HasPrefix(stack, "slipway-stage-") || strings.HasPrefix(stack, "slipway-prod-") || strings.HasPrefix(stack, "slipway-security")
 		temporary := strings.HasPrefix(stack, "slipway-dev-") || strings.HasPrefix(stack, "slipway-qa-")
 		if keeps && !kept {
 			t.Errorf("%s: %s %s is deleted with its stack (%q)", stack, r.Type, r.LogicalID, r.DeletionPolicy)

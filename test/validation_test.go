@@ -169,6 +169,7 @@ var fixedNames = map[string]string{
 	"AWS::Logs::ResourcePolicy PolicyName":                  "CloudWatch Logs demands one; nothing but the name replaces it",
 	"AWS::WAFv2::IPSet Name":                                "the response to findings writes to it; a replacement would lose the list",
 	"AWS::WAFv2::WebACL Name":                               "dimension of its metrics; nothing but name and scope replace it",
+	"AWS::CloudTrail::Trail TrailName":                      "the policies of its bucket and its key name the trail before it exists",
 	"AWS::ECR::Repository RepositoryName":                   "image names are built from it in all accounts",
 	"AWS::ECS::Cluster ClusterName":                         "part of the contract: <stage>-cluster",
 	"AWS::ECS::Service ServiceName":                         "the cleanup and people find services by it",

@@ -35,6 +35,8 @@ type Config struct {
 	Stages []Stage `yaml:"stages"`
 	// QA governs the QA environments.
 	QA QA `yaml:"qa"`
+	// Security is the baseline of every account.
+	Security Security `yaml:"security"`
 
 	// LambdaArchitecture is "arm64", or the host's ("arm64" or "x86_64") in the local profile. Not read from the file.
 	LambdaArchitecture string `yaml:"-"`

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"slipway/internal/contract"
@@ -74,3 +76,34 @@ func (d Duration) String() string { return time.Duration(d).String() }
 
 // MarshalText writes d as the configuration has it.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// SecurityAccount is an account with a stack of its own for security.
+type SecurityAccount struct {
+	// Name is the first of the account's names in platform.yaml.
+	Name string
+	// ID has twelve digits.
+	ID string
+	// Stages are those in the account, in deployment order.
+	Stages []Stage
+}
+
+// SecurityAccounts are the distinct accounts of platform.yaml, in the order of their IDs: several names may share one.
+func (c *Config) SecurityAccounts() []SecurityAccount {
+	byID := map[string]*SecurityAccount{}
+	for _, name := range slices.Sorted(maps.Keys(c.Accounts)) {
+		id := c.Accounts[name]
+		if byID[id] == nil {
+			byID[id] = &SecurityAccount{Name: name, ID: id}
+		}
+	}
+	for _, stage := range c.Stages {
+		if account := byID[c.Account(stage.Account)]; account != nil {
+			account.Stages = append(account.Stages, stage)
+		}
+	}
+	var accounts []SecurityAccount
+	for _, id := range slices.Sorted(maps.Keys(byID)) {
+		accounts = append(accounts, *byID[id])
+	}
+	return accounts
+}

@@ -49,6 +49,7 @@ func configs() *rapid.Generator[*Config] {
 		spot := rapid.Bool().Draw(t, "spot")
 		allowed := []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("203.0.113.7/32")}[:rapid.IntRange(0, 2).Draw(t, "allowed")]
 		c.QA = QA{"qa", minutes(0), minutes(1), minutes(2), minutes(3), rapid.SampledFrom([]string{"rate(1 minute)", "cron(0 10 * * ? *)"}).Draw(t, "schedule"), rapid.Bool().Draw(t, "dry"), &spot, allowed}
+		c.Security = drawSecurity(t)
 		return c
 	})
 }

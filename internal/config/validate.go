@@ -29,6 +29,7 @@ func validate(cfg *Config, d *document) {
 	v.stages()
 	v.networks()
 	v.qa()
+	v.security()
 }
 
 // want notes a fault unless ok. A value that the file doesn't hold is marked as the default.

@@ -21,6 +21,7 @@ const (
 	StackRegistry    = "registry"
 	StackDNS         = "dns"
 	StackQALifecycle = "qa-lifecycle"
+	StackSecurity    = "security" // one in each account
 )
 
 const environmentInfix = "-qa-env-"

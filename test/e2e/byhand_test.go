@@ -178,7 +178,7 @@ func (w *world) describe(t *testing.T, cluster, service string) ecstypes.Service
 func (w *world) protectedShared(t *testing.T) []string {
 	t.Helper()
 	var found []string
-	for _, name := range []string{contract.StackRegistry, contract.StackDNS, contract.StackQALifecycle} {
+	for _, name := range []string{contract.StackSecurity, contract.StackRegistry, contract.StackDNS, contract.StackQALifecycle} {
 		stack := contract.PlatformStack(w.cfg.Platform, name)
 		described, err := w.aws.CloudFormation().DescribeStacks(t.Context(), &cloudformation.DescribeStacksInput{StackName: aws.String(stack)})
 		check(t, err)

@@ -123,7 +123,7 @@ func deployEverything(t *testing.T, w *world) {
 
 	stacks, err := w.aws.Stacks(ctx, w.cfg.Platform+"-")
 	check(t, err)
-	if want := 3 + 4*len(w.cfg.Stages); len(stacks) != want {
+	if want := 4 + 4*len(w.cfg.Stages); len(stacks) != want {
 		t.Errorf("%d stacks, want %d: %v", len(stacks), want, stacks)
 	}
 	for name, status := range stacks {
