@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 	"github.com/cdklabs/cdk-nag-go/cdknag/v2"
 
@@ -25,32 +26,36 @@ func Assemble(app awscdk.App, cfg *config.Config, request config.Request, lambda
 		NewQAEnvironment(app, cfg, *request.Environment, request.ImageTag)
 		return
 	}
-	NewSecurity(app, cfg)
-	NewRegistry(app, cfg)
-	root := NewRootDNS(app, cfg)
-	delegated := map[string]bool{}
-	for _, stage := range cfg.DelegatedStages() {
-		delegated[stage.Name] = true
-	}
-
-	var qaFront *Service
+	root := addShared(app, cfg)
 	for _, stage := range cfg.Stages {
-		on := stageStacks{dns: root}
-		if delegated[stage.Name] {
-			on.dns = NewStageDNS(app, cfg, stage, root)
-		}
-		on.network = NewNetwork(app, cfg, stage)
-		on.data = NewData(app, cfg, stage, on.network)
-		on.cluster = NewCluster(app, cfg, stage, on.network)
-		if stage.Name == cfg.QA.Stage {
-			qaFront = NewQAFront(app, cfg, stage, on, code)
-		} else {
-			NewService(app, cfg, stage, on, code, request.ImageTag)
-		}
+		addStage(app, cfg, stage, root, code, request.ImageTag)
 	}
+}
+
+// addShared adds what all stages share. It is deployed before them.
+func addShared(scope constructs.Construct, cfg *config.Config) *DNS {
+	NewSecurity(scope, cfg)
+	NewRegistry(scope, cfg)
+	return NewRootDNS(scope, cfg)
+}
+
+// addStage adds the stacks of one stage. root may be in another scope.
+func addStage(scope constructs.Construct, cfg *config.Config, stage config.Stage, root *DNS, code gofunction.Code, imageTag string) {
+	on := stageStacks{dns: root}
+	if cfg.Delegated(&stage) {
+		on.dns = NewStageDNS(scope, cfg, stage, root)
+	}
+	on.network = NewNetwork(scope, cfg, stage)
+	on.data = NewData(scope, cfg, stage, on.network)
+	on.cluster = NewCluster(scope, cfg, stage, on.network)
+	if stage.Name != cfg.QA.Stage {
+		NewService(scope, cfg, stage, on, code, imageTag)
+		return
+	}
+	front := NewQAFront(scope, cfg, stage, on, code)
 	// It reads the front's parameters, so the front comes first. The environments read them too, but deploying one must not
 	// touch the shared stacks.
-	NewQALifecycle(app, cfg, code).AddStackDependency(qaFront.Stack, jsii.String("reads its parameters"))
+	NewQALifecycle(scope, cfg, code).AddStackDependency(front.Stack, jsii.String("reads its parameters"))
 }
 
 // setZones answers beforehand what the CDK would otherwise look up with credentials: the Availability Zones of each

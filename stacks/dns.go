@@ -16,22 +16,27 @@ import (
 // zone, or <platform>-<stage>-dns with the zone of a stage in another account.
 type DNS struct {
 	Stack        awscdk.Stack
+	domain       string
 	zone         *dns.Zone
-	certificates map[string]awscertificatemanager.ICertificate // by stage
+	zoneID       *string            // as another stack imports it
+	certificates map[string]*string // by stage: its ARN, as another stack imports it
 }
 
-// Zone is the hosted zone that holds the stage's names.
-func (d *DNS) Zone(config.Stage) awsroute53.IHostedZone { return d.zone.Zone() }
+// The zone and the certificates are exported by hand and imported by name. The CDK would do the same by itself, but not
+// from one stage of the pipeline into another; so the templates are the same whichever way they are deployed.
 
-// AppCertificate covers contract.AppHost of the stage; nil for a stage whose zone is elsewhere. In the QA stage it is
-// the environments' certificate, which covers that name too.
-func (d *DNS) AppCertificate(stage config.Stage) awscertificatemanager.ICertificate {
-	return d.certificates[stage.Name]
+// Zone is the hosted zone that holds the stage's names, for the stack of its service.
+func (d *DNS) Zone(service awscdk.Stack) awsroute53.IHostedZone {
+	after(service, d.Stack, "imports its zone and certificate")
+	return awsroute53.HostedZone_FromHostedZoneAttributes(service, jsii.String("Zone"), &awsroute53.HostedZoneAttributes{
+		HostedZoneId: d.zoneID, ZoneName: jsii.String(d.domain),
+	})
 }
 
-// QACertificate covers contract.QADomain and every QA environment in it; stage is the QA stage.
-func (d *DNS) QACertificate(stage config.Stage) awscertificatemanager.ICertificate {
-	return d.certificates[stage.Name]
+// Certificate covers contract.AppHost of the stage, for the stack of its service; in the QA stage contract.QADomain and
+// every QA environment in it.
+func (d *DNS) Certificate(service awscdk.Stack, stage config.Stage) awscertificatemanager.ICertificate {
+	return awscertificatemanager.Certificate_FromCertificateArn(service, jsii.String("Certificate"), d.certificates[stage.Name])
 }
 
 // NewRootDNS adds the stack of the root zone: its certificates for the stages in the same account, and for each stage
@@ -63,7 +68,7 @@ func NewRootDNS(scope constructs.Construct, cfg *config.Config) *DNS {
 func NewStageDNS(scope constructs.Construct, cfg *config.Config, stage config.Stage, root *DNS) *DNS {
 	stack := newStack(scope, cfg, stage.Account, contract.StageStack(cfg.Platform, stage.Name, contract.StackDNS),
 		"Zone and certificate of "+stage.Name, stage.Retain)
-	stack.AddStackDependency(root.Stack, jsii.String("its role enters the name servers in the root zone"))
+	after(stack, root.Stack, "its role enters the name servers in the root zone")
 	d := newDNS(stack, cfg.ZoneName(&stage), stage.Retain)
 	record := d.zone.Delegate("Delegation", dns.DelegateProps{
 		Parent:        cfg.Domain,
@@ -76,24 +81,27 @@ func NewStageDNS(scope constructs.Construct, cfg *config.Config, stage config.St
 }
 
 func newDNS(stack awscdk.Stack, domain string, retain bool) *DNS {
+	zone := dns.NewZone(stack, "Dns", dns.ZoneProps{Domain: domain, Retain: retain})
 	return &DNS{
 		Stack:        stack,
-		zone:         dns.NewZone(stack, "Dns", dns.ZoneProps{Domain: domain, Retain: retain}),
-		certificates: map[string]awscertificatemanager.ICertificate{},
+		domain:       domain,
+		zone:         zone,
+		zoneID:       stack.ExportValue(zone.Zone().HostedZoneId(), nil),
+		certificates: map[string]*string{},
 	}
 }
 
 // addCertificate adds a stage's certificate. Each stage has its own: adding a name to a certificate replaces it, and a
 // replacement that other stacks import is refused, so a new stage would otherwise stop every deployment.
-func (d *DNS) addCertificate(cfg *config.Config, stage config.Stage) awscertificatemanager.ICertificate {
-	id := "Certificate-" + stage.Name
+func (d *DNS) addCertificate(cfg *config.Config, stage config.Stage) awscertificatemanager.Certificate {
+	names := []string{contract.AppHost(stage.Name, stage.Production, cfg.Domain)}
 	if stage.Name == cfg.QA.Stage {
 		domain := contract.QADomain(cfg.Domain)
-		d.certificates[stage.Name] = d.zone.Certificate(id, domain, "*."+domain)
-	} else {
-		d.certificates[stage.Name] = d.zone.Certificate(id, contract.AppHost(stage.Name, stage.Production, cfg.Domain))
+		names = []string{domain, "*." + domain}
 	}
-	return d.certificates[stage.Name]
+	certificate := d.zone.Certificate("Certificate-"+stage.Name, names[0], names[1:]...)
+	d.certificates[stage.Name] = d.Stack.ExportValue(certificate.CertificateArn(), nil)
+	return certificate
 }
 
 // delegationRole is a name that both accounts know.

@@ -22,7 +22,7 @@ func NewQAFront(scope constructs.Construct, cfg *config.Config, stage config.Sta
 		"Load balancer that the QA environments share", stage.Retain)
 
 	domain := contract.QADomain(cfg.Domain)
-	shared := newFront(stack, stage, on, on.dns.QACertificate(stage), []string{domain, "*." + domain},
+	shared := newFront(stack, stage, on, on.dns.Certificate(stack, stage), []string{domain, "*." + domain},
 		awselasticloadbalancingv2.ListenerAction_FixedResponse(jsii.Number(404), &awselasticloadbalancingv2.FixedResponseOptions{
 			ContentType: jsii.String("text/plain"),
 			MessageBody: jsii.String(unknownEnvironment),

@@ -88,7 +88,7 @@ func NewService(scope constructs.Construct, cfg *config.Config, stage config.Sta
 			UnhealthyThresholdCount: jsii.Number(3),
 		},
 	})
-	balancer := newFront(stack, stage, on, on.dns.AppCertificate(stage), []string{contract.AppHost(stage.Name, stage.Production, cfg.Domain)},
+	balancer := newFront(stack, stage, on, on.dns.Certificate(stack, stage), []string{contract.AppHost(stage.Name, stage.Production, cfg.Domain)},
 		awselasticloadbalancingv2.ListenerAction_Forward(&[]awselasticloadbalancingv2.IApplicationTargetGroup{targets}, nil))
 
 	service := awsecs.NewFargateService(stack, jsii.String("Service"), &awsecs.FargateServiceProps{
@@ -138,7 +138,7 @@ func newFront(stack awscdk.Stack, stage config.Stage, on stageStacks, certificat
 		VPC:                on.network.VPC,
 		AppSecurityGroupID: *on.network.AppSecurityGroup.SecurityGroupId(),
 		Certificate:        certificate,
-		Zone:               on.dns.Zone(stage),
+		Zone:               on.dns.Zone(stack),
 		HostNames:          hosts,
 		AccessLogDays:      stage.LogDays,
 		Retain:             stage.Retain,
