@@ -43,6 +43,7 @@ def apply() -> None:
         remove_volumes(docker_client, task.get("taskArn", ""))
 
     def attached(task, container, index, *args):
+        note_digest(task, index)
         # The task's further containers share the network of its first.
         if reachable and index == 0 and task.get("_network_mode") == "awsvpc":
             container.reload()
@@ -53,6 +54,13 @@ def apply() -> None:
 
     ecs._get_docker, ecs._build_run_kwargs, ecs._cleanup_task_resources = client, build, clean
     ecs._attach_started_container = attached
+
+
+def note_digest(task: dict, index: int) -> None:
+    """Writes the digest of a container's image into its task, as AWS does for every image that it pulls."""
+    container = task["containers"][index] if index < len(task.get("containers") or []) else {}
+    if not container.get("imageDigest") and ecrnames.parse(container.get("image", "")):
+        container["imageDigest"] = ecr_record(container["image"])["imageDigest"]
 
 
 AUTHORITY_VARIABLE, AUTHORITY_PATH = "DATABASE_CA_FILE", "/run/slipway/database-ca.pem"

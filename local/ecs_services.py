@@ -31,6 +31,14 @@ def apply() -> None:
             if handler is original:
                 ecs._ACTION_MAP[action] = replacement
     ecs.get_state = lambda: undisturbed(state)
+    restore = ecs._restore_state
+
+    def restore_state(data):
+        restore(data)
+        for task in ecs._tasks.all_values():
+            end_restored(task)
+
+    ecs._restore_state = restore_state
 
 
 def created_once(ecs, create, data: dict):
@@ -74,6 +82,15 @@ def sanitized(value):
     if isinstance(value, list):
         return [sanitized(v) for v in list(value)]
     return value
+
+
+def end_restored(task: dict) -> None:
+    """Finishes what ministack does to the tasks of the last run: stopped, but still wanted and listed as running."""
+    if task.get("lastStatus") == "STOPPED" and task.get("desiredStatus") != "STOPPED":
+        task |= {"desiredStatus": "STOPPED", "stopCode": "TerminationNotice", "stoppedReason": "The local AWS was stopped",
+                 "stoppedAt": task.get("stoppedAt") or task.get("startedAt") or task["createdAt"]}
+        for container in task.get("containers") or []:
+            container["lastStatus"] = "STOPPED"
 
 
 def undisturbed(copy, attempts: int = 50):

@@ -13,12 +13,13 @@ def apply() -> None:
     """Applies all changes; called once, before the server starts."""
     _import_services()
     # Here, since this file offers what that one needs.
-    from . import exports, targets
+    from . import exports, targets, tasksets
 
     api_additions.apply()
     containers.apply()
     dependencies.apply()
     ecs_services.apply()
+    tasksets.apply()
     waiting.apply()
     targets.apply()
     exports.apply()
@@ -28,7 +29,7 @@ def apply() -> None:
 def _import_services() -> None:
     # ministack loads a service at its first request; what is changed here must be there before.
     from ministack.services import (  # noqa: F401
-        alb, cloudformation, cloudwatch, ec2, ecr, ecs, route53, secretsmanager, tagging, waf)
+        alb, cloudformation, cloudwatch, ec2, ecr, ecs, eventbridge, route53, secretsmanager, tagging, waf)
 
 
 def replace_everywhere(original, replacement) -> None:

@@ -20,7 +20,7 @@ def main() -> None:
 
     import ministack.app
 
-    from . import databases, front, patches, public_parameters, types_registry
+    from . import codedeploy, databases, front, patches, public_parameters, types_registry
 
     patches.apply()
     databases.apply()
@@ -28,6 +28,7 @@ def main() -> None:
     public_parameters.publish()
     ministack.app.app = front.wrap(ministack.app.app, int(os.environ["SLIPWAY_MOTO_PORT"]),
                                       int(os.environ["GATEWAY_PORT"]))
+    codedeploy.start()
     ministack.app.main()
 
 

@@ -112,10 +112,9 @@ def _service_update(call: Call):
     client = call.client("ecs")
     cluster, name = call.physical_id.split("/")[-2:]
     changed = {k: v for k, v in call.props.items() if call.changed(k)}
-    controller = (call.props.get("DeploymentController") or {}).get("Type", "ECS")
-    if controller == "CODE_DEPLOY" and "TaskDefinition" in changed:
-        raise Refused("Unable to update task definition on services with a CODE_DEPLOY deployment controller. "
-                      "Use AWS CodeDeploy to trigger a new deployment.")
+    if "DeploymentController" in changed:
+        raise Refused("a change of the deployment controller isn't emulated: delete the service first")
+    # What a service with the controller CODE_DEPLOY can't change, UpdateService refuses in AWS's words.
     parameters = service_parameters(client, "update_service", changed)
     if parameters:
         client.update_service(cluster=cluster, service=name, **parameters)
@@ -144,16 +143,18 @@ def _wait_until_stable(call: Call, cluster: str, name: str) -> None:
         if not found or found[0]["status"] != "ACTIVE":
             return  # deleted meanwhile: nothing to wait for
         service = found[0]
+        # With task sets the primary one is what has to be stable; a deployment may be starting another one.
+        counted = next((s for s in service.get("taskSets") or [] if s["status"] == "PRIMARY"), service)
         primary = next((d for d in service["deployments"] if d["status"] == "PRIMARY"), {})
         if primary.get("rolloutState") == "FAILED":
             raise ValueError(f"Error occurred during operation 'ECS Deployment Circuit Breaker was triggered'. "
                              f"{primary.get('rolloutStateReason', '')} {_stop_reasons(client, cluster, name)}")
-        if (service["runningCount"] == service["desiredCount"] and not service.get("pendingCount")
+        if (counted["runningCount"] == service["desiredCount"] and not counted.get("pendingCount")
                 and len(service["deployments"]) <= 1 and not _not_healthy(call, service)):
             return
         if time.monotonic() > deadline:
             raise ValueError(f"service {cluster}/{name} did not stabilize within {STABLE_SECONDS} s: "
-                             f"{service['runningCount']} of {service['desiredCount']} tasks run. "
+                             f"{counted['runningCount']} of {service['desiredCount']} tasks run. "
                              f"{_not_healthy(call, service)} "
                              f"{_stop_reasons(client, cluster, name)}")
         time.sleep(0.2)

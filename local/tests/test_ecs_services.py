@@ -72,6 +72,18 @@ def test_an_answer_survives_a_record_that_grows_while_it_is_written():
     assert ecs_services.sanitized(record) == {"first": {"a": 1}, "second": [{}, None]}
 
 
+def test_a_task_of_the_last_run_is_no_longer_wanted(ecs):
+    create(ecs)
+    (task,) = ecs._tasks.values()
+    ecs_services.end_restored(task)
+    assert task["desiredStatus"] == "RUNNING"  # it runs, so there is nothing to end
+    task["lastStatus"] = "STOPPED"
+    ecs_services.end_restored(task)
+    assert (task["desiredStatus"], task["stoppedReason"]) == ("STOPPED", "The local AWS was stopped")
+    listed = json.loads(ecs._list_tasks({"cluster": "c", "desiredStatus": "RUNNING"})[2])["taskArns"]
+    assert listed == [] and json.loads(ecs._list_tasks({"cluster": "c", "desiredStatus": "STOPPED"})[2])["taskArns"]
+
+
 def test_the_stores_are_saved_although_they_change_the_first_time():
     left = [RuntimeError("dictionary changed size during iteration"), None]
 

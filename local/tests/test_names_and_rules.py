@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local import (api_additions, codedeploy, containers, ecrnames, engine, errors, exports, forward, images, instance,
+from local import (api_additions, containers, ecrnames, engine, errors, exports, forward, images, instance,
                    loadbalancers, patches, targets, tasknet, types_attributes, types_registry, waiting)
 from local.types_base import Refused, fit, truth
 from local.types_delivery import policy_target, target_identity
@@ -392,56 +392,6 @@ def test_all_resources_come_once_whatever_the_page_size(count, size):
 @pytest.mark.parametrize("size", [101, -1])
 def test_a_page_of_more_than_a_hundred_is_refused(size):
     assert api_additions.paged(resources(1), {"ResourcesPerPage": size})[0] == 400
-
-
-# CodeDeploy
-
-@pytest.fixture
-def deploy(tmp_path):
-    service = codedeploy.CodeDeploy(tmp_path / "state.json")
-    return lambda operation, **request: service.call("000000000000", "eu-west-1", operation, request)
-
-
-ECS_GROUP = {"applicationName": "a", "deploymentGroupName": "g", "serviceRoleArn": "arn:aws:iam::000000000000:role/r",
-             "ecsServices": [{"clusterName": "c", "serviceName": "s"}],
-             "deploymentStyle": {"deploymentType": "BLUE_GREEN", "deploymentOption": "WITH_TRAFFIC_CONTROL"}}
-
-
-@pytest.mark.parametrize("operation, request_, code", [
-    ("GetApplication", {"applicationName": "none"}, "ApplicationDoesNotExistException"),
-    ("CreateApplication", {"applicationName": "a"}, "ApplicationAlreadyExistsException"),
-    ("CreateApplication", {}, "ApplicationNameRequiredException"),
-    ("CreateDeploymentGroup", {**ECS_GROUP, "serviceRoleArn": ""}, "RoleRequiredException"),
-    ("CreateDeploymentGroup", {**ECS_GROUP, "ecsServices": []}, "InvalidECSServiceException"),
-    ("CreateDeploymentGroup", {**ECS_GROUP, "deploymentStyle": {}}, "InvalidDeploymentStyleException"),
-    ("CreateDeploymentGroup", {**ECS_GROUP, "deploymentConfigName": "none"}, "DeploymentConfigDoesNotExistException"),
-    ("GetDeploymentGroup", {"applicationName": "a", "deploymentGroupName": "none"},
-     "DeploymentGroupDoesNotExistException"),
-    ("CreateDeployment", {"applicationName": "a"}, "InvalidOperationException"),
-])
-def test_codedeploy_refuses_with_its_own_codes(deploy, operation, request_, code):
-    deploy("CreateApplication", applicationName="a", computePlatform="ECS")
-    with pytest.raises(codedeploy.Refused) as refused:
-        deploy(operation, **request_)
-    assert refused.value.code == code
-
-
-def test_codedeploy_keeps_its_state_in_its_file(deploy, tmp_path):
-    deploy("CreateApplication", applicationName="a", computePlatform="ECS")
-    deploy("CreateDeploymentGroup", **ECS_GROUP)
-    again = codedeploy.CodeDeploy(tmp_path / "state.json")
-    group = again.call("000000000000", "eu-west-1", "GetDeploymentGroup",
-                       {"applicationName": "a", "deploymentGroupName": "g"})["deploymentGroupInfo"]
-    assert group["computePlatform"] == "ECS"
-
-
-def test_a_configuration_in_use_stays(deploy):
-    deploy("CreateApplication", applicationName="a", computePlatform="ECS")
-    deploy("CreateDeploymentConfig", deploymentConfigName="x", computePlatform="ECS")
-    deploy("CreateDeploymentGroup", **ECS_GROUP, deploymentConfigName="x")
-    with pytest.raises(codedeploy.Refused) as refused:
-        deploy("DeleteDeploymentConfig", deploymentConfigName="x")
-    assert refused.value.code == "DeploymentConfigInUseException"
 
 
 # Instances
