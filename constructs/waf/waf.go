@@ -7,6 +7,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awswafv2"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
+
+	"slipway/internal/contract"
 )
 
 // Props of an ACL.
@@ -78,7 +80,7 @@ func New(scope constructs.Construct, id string, props Props) *ACL {
 func blockList(scope constructs.Construct, id, name, version string) awswafv2.CfnIPSet {
 	set := awswafv2.NewCfnIPSet(scope, jsii.String(id), &awswafv2.CfnIPSetProps{
 		Name:             jsii.String(name),
-		Description:      jsii.String("Blocked addresses, written by the response to findings and never by the template"),
+		Description:      jsii.String(contract.BlockListDescription),
 		Scope:            jsii.String("REGIONAL"),
 		IpAddressVersion: jsii.String(version),
 		Addresses:        &[]*string{},

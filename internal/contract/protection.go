@@ -26,6 +26,9 @@ func BlockedIPv4Name(platform, stage string) string { return platform + "-" + st
 // BlockedIPv6Name is the IP set of a stage with the IPv6 addresses to block.
 func BlockedIPv6Name(platform, stage string) string { return platform + "-" + stage + "-blocked-ipv6" }
 
+// BlockListDescription is that of both IP sets. The response to findings gives it again with each change, which replaces it.
+const BlockListDescription = "Blocked addresses, written by the response to findings and never by the template"
+
 // AlarmName is an alarm of a stage, such as slipway-prod-error-rate.
 func AlarmName(platform, stage, alarm string) string { return platform + "-" + stage + "-" + alarm }
 

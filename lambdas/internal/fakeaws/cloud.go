@@ -46,15 +46,38 @@ func New() *Cloud {
 // prefixes maps the SDK's service IDs to the prefixes of IAM actions. It is a list on purpose: a new service is added
 // with a look at the service authorization reference, for some actions aren't called like their operation.
 var prefixes = map[string]string{
+	"Application Auto Scaling":  "application-autoscaling",
+	"Auto Scaling":              "autoscaling",
 	"CloudFormation":            "cloudformation",
 	"CloudWatch":                "cloudwatch",
 	"CloudWatch Logs":           "logs",
 	"CodeDeploy":                "codedeploy",
+	"DynamoDB":                  "dynamodb",
+	"EC2":                       "ec2",
 	"ECR":                       "ecr",
 	"ECS":                       "ecs",
 	"Elastic Load Balancing v2": "elasticloadbalancing",
+	"GuardDuty":                 "guardduty",
+	"IAM":                       "iam",
+	"S3":                        "s3",
 	"SNS":                       "sns",
 	"SSM":                       "ssm",
+	"WAFV2":                     "wafv2",
+}
+
+// permissions are the IAM actions that aren't called like their operation.
+// Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
+var permissions = map[string]string{
+	"s3:DeletePublicAccessBlock": "s3:PutBucketPublicAccessBlock",
+	"s3:GetPublicAccessBlock":    "s3:GetBucketPublicAccessBlock",
+	"s3:PutPublicAccessBlock":    "s3:PutBucketPublicAccessBlock",
+}
+
+func permission(action string) string {
+	if p, ok := permissions[action]; ok {
+		return p
+	}
+	return action
 }
 
 // On makes the cloud answer the operation whose input is In. It runs under the cloud's lock, so answers may use shared
@@ -148,9 +171,9 @@ func (c *Cloud) answer(action string, in any) (any, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.calls[action]++
-	if faults := c.faults[action]; len(faults) > 0 {
-		c.faults[action] = faults[1:]
+	c.calls[permission(action)]++
+	if faults := c.faults[permission(action)]; len(faults) > 0 {
+		c.faults[permission(action)] = faults[1:]
 		if faults[0] != nil {
 			return nil, faults[0]
 		}

@@ -58,13 +58,18 @@ func NewECS(c *Cloud, cluster string) *ECS {
 	return e
 }
 
+// ClusterARN is the ARN of a cluster of the fake account.
+func ClusterARN(name string) string {
+	return fmt.Sprintf("arn:aws:ecs:%s:%s:cluster/%s", Region, Account, name)
+}
+
 // Add creates a service and returns its ARN.
 func (e *ECS) Add(s Service) string {
 	cluster := cmp.Or(s.Cluster, e.cluster)
 	arn := fmt.Sprintf("arn:aws:ecs:%s:%s:service/%s/%s", Region, Account, cluster, s.Name)
 	out := &ecstypes.Service{
 		ServiceArn: &arn, ServiceName: &s.Name, Status: aws.String("ACTIVE"), CreatedAt: &s.Created,
-		ClusterArn:   aws.String(fmt.Sprintf("arn:aws:ecs:%s:%s:cluster/%s", Region, Account, cluster)),
+		ClusterArn:   aws.String(ClusterARN(cluster)),
 		DesiredCount: s.Running, RunningCount: s.Running, SchedulingStrategy: ecstypes.SchedulingStrategyReplica,
 		Tags: ecsTags(s.Tags),
 	}
@@ -117,7 +122,7 @@ func ecsTags(tags map[string]string) (out []ecstypes.Tag) {
 }
 
 func (e *ECS) checkCluster(name *string) error {
-	if aws.ToString(name) != e.cluster {
+	if n := aws.ToString(name); n != e.cluster && n != ClusterARN(e.cluster) {
 		return e.cloud.refuse(&ecstypes.ClusterNotFoundException{Message: aws.String("Cluster not found: " + aws.ToString(name))})
 	}
 	return nil
@@ -200,6 +205,16 @@ func (e *ECS) updateService(in *ecs.UpdateServiceInput) (*ecs.UpdateServiceOutpu
 			return nil, e.invalid("a daemon service has no desired count")
 		}
 		s.DesiredCount = *in.DesiredCount
+	}
+	if in.TaskDefinition != nil {
+		revision := e.revision(*in.TaskDefinition)
+		switch {
+		case s.DeploymentController != nil && s.DeploymentController.Type != ecstypes.DeploymentControllerTypeEcs:
+			return nil, e.invalid("Unable to update task definition on services with a %s deployment controller.", s.DeploymentController.Type)
+		case revision == nil || revision.Status != ecstypes.TaskDefinitionStatusActive:
+			return nil, &ecstypes.ClientException{Message: aws.String("TaskDefinition is inactive")}
+		}
+		s.TaskDefinition = in.TaskDefinition
 	}
 	answer := *s
 	return &ecs.UpdateServiceOutput{Service: &answer}, nil
