@@ -2,9 +2,6 @@ package contract
 
 // Names that the response to findings shares with its stack and with the command line.
 
-// StackSecurity holds the baseline and the response to findings, once in each account.
-const StackSecurity = "security"
-
 // ResponseMode is how far a policy of the response goes.
 type ResponseMode string
 
