@@ -138,6 +138,7 @@ func NewQAEnvironment(scope constructs.Construct, cfg *config.Config, environmen
 	// A task that starts before its roles have their policies cannot pull its image.
 	service.Node().AddDependency(task.Construct())
 	selected.RecordAfter(service)
+	sleepOutsideOfficeHours(stack, cfg, service, slug)
 
 	awscdk.NewCfnOutput(stack, jsii.String("Url"), &awscdk.CfnOutputProps{
 		Value:       jsii.String("https://" + contract.HostName(slug, cfg.Domain)),

@@ -1,6 +1,7 @@
 package stacks
 
 import (
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"time"
@@ -40,6 +41,14 @@ func NewQALifecycle(scope constructs.Construct, cfg *config.Config, code gofunct
 	})
 	nag.Suppress(failed, "AwsSolutions-SQS3", "This is the dead-letter queue.")
 
+	// People pause the cleanup by writing to it. CloudFormation compares templates, not values, so no deployment undoes that.
+	awsssm.NewStringParameter(stack, jsii.String("Switch"), &awsssm.StringParameterProps{
+		ParameterName:  jsii.String(contract.CleanupSwitch(cfg.Platform, stage.Name)),
+		Description:    jsii.String("on, or paused: <why>. While it is paused no QA environment is deleted."),
+		AllowedPattern: jsii.String(contract.SwitchPattern),
+		StringValue:    jsii.String(contract.SwitchOn),
+	})
+
 	listener := awsssm.StringParameter_ValueForStringParameter(stack,
 		jsii.String(contract.SharedParameter(cfg.Platform, stage.Name, contract.KeyListenerARN)), nil)
 	// No reserved concurrency: a new account may reserve none (ten executions must stay free), and two runs at once end
@@ -56,6 +65,8 @@ func NewQALifecycle(scope constructs.Construct, cfg *config.Config, code gofunct
 			contract.EnvTopicARN:    topic.ARN(),
 			contract.EnvDryRun:      strconv.FormatBool(cfg.QA.DryRun),
 			contract.EnvGrace:       time.Duration(cfg.QA.Grace).String(),
+			contract.EnvSwitch:      contract.CleanupSwitch(cfg.Platform, stage.Name),
+			contract.EnvList:        listSettings(cfg),
 		},
 		Logs:            loggroup.Props{Name: "/" + cfg.Platform + "/" + contract.StackQALifecycle + "/cleanup", Days: stage.LogDays},
 		DeadLetterQueue: failed,
@@ -99,6 +110,15 @@ func NewQALifecycle(scope constructs.Construct, cfg *config.Config, code gofunct
 	return stack
 }
 
+// listSettings are what the functions need to know of the platform to list environments and their cost.
+func listSettings(cfg *config.Config) string {
+	raw, err := json.Marshal(cfg.ListSettings())
+	if err != nil {
+		panic(err) // strings and numbers
+	}
+	return string(raw)
+}
+
 // allowCleanup grants the cleanup exactly the calls that it makes, on the QA cluster and the platform's own names.
 func allowCleanup(cleanup *gofunction.Function, cfg *config.Config, stage *config.Stage, topic *opstopic.Topic, listenerARN *string) {
 	arn := func(service, resource string) string {
@@ -124,6 +144,12 @@ func allowCleanup(cleanup *gofunction.Function, cfg *config.Config, stage *confi
 		*awscdk.Fn_Select(jsii.Number(0), parts) + ":listener-rule/" + *awscdk.Fn_Select(jsii.Number(1), parts) + "/*",
 	}, nil)
 	cleanup.Allow([]string{"elasticloadbalancing:DeleteTargetGroup"}, []string{arn("elasticloadbalancing", "targetgroup/*")}, nil)
+	// The mark of a warning and no other tag: the lease itself is people's.
+	cleanup.Allow([]string{"ecs:TagResource"}, []string{services}, map[string]any{
+		"ForAllValues:StringEquals": map[string]any{"aws:TagKeys": []string{contract.TagWarned}},
+		"Null":                      map[string]any{"aws:TagKeys": "false"},
+	})
+	cleanup.Allow([]string{"ssm:GetParameter"}, []string{arn("ssm", "parameter"+contract.CleanupSwitch(cfg.Platform, stage.Name))}, nil)
 	cleanup.Allow([]string{"sns:Publish"}, []string{topic.ARN()}, nil)
 	cleanup.Allow([]string{"kms:Decrypt", "kms:GenerateDataKey"}, []string{topic.KeyARN()}, nil)
 	nag.Suppress(cleanup.Construct(), "AwsSolutions-IAM5", "Names of environments are not known beforehand: the wildcards lie within the QA cluster, the platform's stack names and the actions that support no resource.")

@@ -74,6 +74,35 @@ func TestTheServiceWaitsForItsRule(t *testing.T) {
 	}
 }
 
+func TestAnEnvironmentSleepsOutsideOfficeHours(t *testing.T) {
+	stack := shippedAssembly(t).stack(t, environmentStack)
+	target := stack.one(t, "AWS::ApplicationAutoScaling::ScalableTarget")
+	target.want(t, "ResourceId", "service/qa-cluster/feature-new-awe-9aa2fb69")
+	for i, want := range []struct {
+		schedule string
+		tasks    int
+	}{{"cron(0 7 ? * MON-FRI *)", 1}, {"cron(0 20 ? * MON-FRI *)", 0}} {
+		action := fmt.Sprintf("ScheduledActions.%d.", i)
+		target.want(t, action+"Schedule", want.schedule)
+		target.want(t, action+"Timezone", "Europe/Dublin")
+		target.want(t, action+"ScalableTargetAction", map[string]any{"MinCapacity": want.tasks, "MaxCapacity": want.tasks})
+	}
+	if !slices.Contains(list(target.DependsOn), any(stack.one(t, "AWS::ECS::Service").LogicalID)) {
+		t.Error("Application Auto Scaling refuses a service that isn't there yet")
+	}
+}
+
+func TestTheCleanupsSwitchIsOnAndMayOnlyBeReadByIt(t *testing.T) {
+	stack := shippedAssembly(t).stack(t, "slipway-qa-lifecycle")
+	parameter := stack.one(t, "AWS::SSM::Parameter")
+	parameter.want(t, "Name", "/slipway/qa/cleanup")
+	parameter.want(t, "Value", "on")
+	stack.one(t, "AWS::Lambda::Function").want(t, "Environment.Variables.SLIPWAY_SWITCH", "/slipway/qa/cleanup")
+	if granted := keys(policyActions(stack, "CleanupRole")); slices.Contains(granted, "ssm:PutParameter") {
+		t.Error("the cleanup may switch itself on")
+	}
+}
+
 func TestAnUnknownHostGetsNothing(t *testing.T) {
 	for _, listener := range shippedAssembly(t).stack(t, "slipway-qa-service").all("AWS::ElasticLoadBalancingV2::Listener") {
 		if text(listener.at("Port")) == "443" {

@@ -238,6 +238,11 @@ type QA struct {
 	Spot *bool `yaml:"spot"`
 	// AllowedCIDRs are the public IPv4 networks from which the environments can be reached; default everyone.
 	AllowedCIDRs []netip.Prefix `yaml:"allowedCidrs"`
+	// MaxEnvironments is how many may exist at a time, 1–1000; default 90, which leaves room for other rules among the 100 that a
+	// load balancer takes. More needs a raised quota of AWS.
+	MaxEnvironments int `yaml:"maxEnvironments"`
+	// OfficeHours are when they are awake; default always.
+	OfficeHours OfficeHours `yaml:"officeHours"`
 }
 
 // Duration is a time.Duration written in Go's notation, such as 48h or 90m.

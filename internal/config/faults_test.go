@@ -182,6 +182,12 @@ func TestEachFaultIsReportedWithItsLine(t *testing.T) {
 		"an alarm with half the storage":     {[]string{"logDays: 30", "alarms: {databaseFreePercent: 51}"}, []string{"19: stages[0].alarms.databaseFreePercent: got 51, expected 1 to 50"}},
 		"an alarm on no connection":          {[]string{"logDays: 30", "alarms: {databaseConnections: 0}"}, []string{"19: stages[0].alarms.databaseConnections: got 0, expected 1 to 262143"}},
 		"a class whose memory isn't known":   {[]string{"instanceClass: m7g.large", "instanceClass: q9.large"}, []string{"24: stages[2].alarms.databaseConnections: got nothing, expected the number of connections to alarm at: the memory of q9.large isn't known here"}},
+		"no environment at all":              {[]string{"spot: false", "maxEnvironments: 0"}, []string{"58: qa.maxEnvironments: got 0, expected 1 to 1000"}},
+		"office hours over midnight":         {[]string{"spot: false", `officeHours: {from: "20:00", until: "07:00"}`}, []string{`58: qa.officeHours.until: got "07:00", expected a time after from, which is 20:00, on the same day`}},
+		"office hours without an end":        {[]string{"spot: false", `officeHours: {from: "07:00"}`}, []string{`58: qa.officeHours.until: got nothing, expected a time of day such as "20:00"`}},
+		"an hour without minutes":            {[]string{"spot: false", `officeHours: {from: "7", until: "20:00"}`}, []string{`58: qa.officeHours.from: got "7", expected a time of day such as "07:00"`}},
+		"office hours on Atlantis":           {[]string{"spot: false", `officeHours: {from: "07:00", until: "20:00", timeZone: Europe/Atlantis}`}, []string{`58: qa.officeHours.timeZone: got "Europe/Atlantis", expected a time zone by its IANA name`}},
+		"a time zone without hours":          {[]string{"spot: false", "officeHours: {timeZone: Europe/Dublin, weekends: true}"}, []string{"58: qa.officeHours.timeZone: got office hours without from and until, expected from and until too", "58: qa.officeHours.weekends: got office hours without"}},
 
 		// Several at once, in the order of the lines.
 		"faults of all kinds at once": {

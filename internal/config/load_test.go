@@ -171,6 +171,8 @@ func TestEachDefaultIsAsDocumented(t *testing.T) {
 		"and a month at most":                    cfg.QA.MaxLifetime.Duration() == 720*time.Hour && cfg.QA.Grace.Duration() == 2*time.Hour,
 		"cleanup runs every quarter of an hour":  cfg.QA.Stage == "qa" && cfg.QA.Schedule == "rate(15 minutes)" && !cfg.QA.DryRun,
 		"environments run on Spot":               cfg.QA.Spot != nil && *cfg.QA.Spot,
+		"90 environments fit":                    cfg.QA.MaxEnvironments == 90,
+		"environments never sleep":               !cfg.QA.OfficeHours.Set() && cfg.QA.OfficeHours.Lease().Always(),
 		"everyone may see the environments":      len(cfg.QA.AllowedCIDRs) == 0,
 		"only the CPU scales":                    qa.Scaling.RequestsPerTarget == 0 && len(qa.Scaling.Schedules) == 0,
 		"the web ACL blocks":                     qa.WAF.Mode == WAFBlock && qa.WAF.RateLimit == 2000,

@@ -179,6 +179,7 @@ func (v *validator) qa() {
 		v.want(false, "qa.schedule", quote(q.Schedule), "%s", reason)
 	}
 	v.allowed("qa.allowedCidrs", q.AllowedCIDRs)
+	v.environments()
 }
 
 // ordered reports a first duration that is longer than the second, at the one that the file sets.

@@ -10,6 +10,8 @@ const (
 	EnvTopicARN    = "SLIPWAY_TOPIC_ARN"    // SNS topic of the summaries
 	EnvDryRun      = "SLIPWAY_DRY_RUN"      // "true" deletes nothing
 	EnvGrace       = "SLIPWAY_GRACE"        // Go duration
+	EnvSwitch      = "SLIPWAY_SWITCH"       // SSM parameter of the cleanup's switch
+	EnvList        = "SLIPWAY_QA_LIST"      // qalease.Settings as JSON
 )
 
 // Tags of a QA environment's ECS service: the lease. Only the service carries them.
@@ -19,6 +21,7 @@ const (
 	TagOwner       = "slipway:owner"        // who asked for it
 	TagExpires     = "slipway:expires"      // RFC 3339, UTC
 	TagMaxLifetime = "slipway:max-lifetime" // Go duration from the service's createdAt
+	TagWarned      = "slipway:warned"       // the cleanup's memory of its warnings: <end of the lease>/<2h or 24h>
 )
 
 // ContainerName and ContainerPort are those of the application container.

@@ -11,5 +11,7 @@ const (
 	MetricKept          = "Kept"
 	MetricUnclear       = "Unclear" // kept because something about them can't be read
 	MetricWouldDelete   = "WouldDelete"
+	MetricWarned        = "Warned" // environments whose owners were told that the end is near
+	MetricPaused        = "Paused" // 1 while people paused the cleanup
 	MetricCleanupMillis = "Duration"
 )

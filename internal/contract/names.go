@@ -54,6 +54,9 @@ func StageTaskFamily(platform, stage string) string { return platform + "-" + st
 // ClusterName is the ECS cluster of a stage.
 func ClusterName(stage string) string { return stage + "-cluster" }
 
+// ScalableService is a service as Application Auto Scaling names it.
+func ScalableService(cluster, service string) string { return "service/" + cluster + "/" + service }
+
 // LogGroupNameOfStage is the log group of a stage's service.
 func LogGroupNameOfStage(platform, stage string) string { return "/" + platform + "/" + stage + "/app" }
 

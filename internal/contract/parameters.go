@@ -1,5 +1,10 @@
 package contract
 
+import (
+	"fmt"
+	"strings"
+)
+
 // Keys of SharedParameter: what a QA environment's stack reads of the shared stacks of its stage. These are SSM
 // parameters rather than exports, so that no environment locks an update of the shared stacks.
 const (
@@ -24,4 +29,28 @@ func ImageParameter(platform, environment string) string {
 // SharedParameter holds a value that a stage's shared stacks publish under one of the keys above.
 func SharedParameter(platform, stage, key string) string {
 	return "/" + platform + "/" + stage + "/shared/" + key
+}
+
+// CleanupSwitch is the parameter by which people pause all deletion of QA environments.
+func CleanupSwitch(platform, stage string) string { return "/" + platform + "/" + stage + "/cleanup" }
+
+// The values of CleanupSwitch: on, or paused with a reason for people. SwitchPattern is what it may hold.
+const (
+	SwitchOn      = "on"
+	SwitchPaused  = "paused"
+	SwitchPattern = `^(on|paused(: .{1,200})?)$`
+)
+
+// ParseSwitch reads the value of CleanupSwitch. Anything else than the values above is an error: nothing may be deleted then.
+func ParseSwitch(value string) (paused bool, reason string, err error) {
+	if value == SwitchOn {
+		return false, "", nil
+	}
+	if value == SwitchPaused {
+		return true, "", nil
+	}
+	if reason, ok := strings.CutPrefix(value, SwitchPaused+": "); ok {
+		return true, reason, nil
+	}
+	return false, "", fmt.Errorf("the cleanup's switch says %q; set it to %s, or to %s: <why>", shortened(value), SwitchOn, SwitchPaused)
 }

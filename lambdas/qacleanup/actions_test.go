@@ -18,17 +18,18 @@ func TestListOfActionsIsExact(t *testing.T) {
 	w.handMade("demo", now.Add(-3*time.Hour))
 	w.run()
 	w.stacks.Settle(now, "a reason")
+	w.environment("feature/soon", now.Add(time.Hour))
 	w.run()
 	fakeaws.CheckActions(t, "testdata/actions.txt", w.cloud.Actions())
 }
 
 // The least number of calls follows from the limits in AWS's API references: 100 services or stacks in a page, 10
-// services in a description, one stack in a description or a deletion. Reading the leases again costs 100 calls more.
+// services in a description, one stack in a deletion. Reading the leases again costs 100 calls more.
 func TestThousandExpiredEnvironmentsAmongFiveThousandServices(t *testing.T) {
 	const all, expired = 5000, 1000
 	w := newWorld(t)
 	for i := range all {
-		end := now.Add(time.Hour)
+		end := now.Add(48 * time.Hour)
 		if i < expired {
 			end = now.Add(-time.Hour)
 		}
@@ -38,7 +39,7 @@ func TestThousandExpiredEnvironmentsAmongFiveThousandServices(t *testing.T) {
 	if summary.Counts.Deleted != expired || summary.Counts.Kept != all-expired || summary.Counts.Failed != 0 {
 		t.Errorf("%+v", summary.Counts)
 	}
-	least := all/100 + all/10 + all/100 + expired + expired + 1
+	least := all/100 + all/10 + all/100 + expired + 2 // the message and the switch
 	calls := w.cloud.TotalCalls()
 	t.Logf("%d calls, at least %d are needed: %.3f times", calls, least, float64(calls)/float64(least))
 	if float64(calls) > 1.1*float64(least) {
@@ -68,6 +69,7 @@ func TestMetricsOfARun(t *testing.T) {
 func TestSettings(t *testing.T) {
 	good := map[string]string{
 		contract.EnvPlatform: "slipway", contract.EnvCluster: "qa-cluster", contract.EnvListenerARN: "arn:aws:x", contract.EnvTopicARN: "arn:aws:y",
+		contract.EnvSwitch: "/slipway/qa/cleanup", contract.EnvList: "{}",
 	}
 	for name, c := range map[string]struct {
 		change map[string]string
@@ -79,8 +81,8 @@ func TestSettings(t *testing.T) {
 		"a grace that is no duration":                           {map[string]string{contract.EnvGrace: "2"}, []string{`SLIPWAY_GRACE is "2"`}},
 		"a grace of nothing would delete what is being created": {map[string]string{contract.EnvGrace: "0s"}, []string{`SLIPWAY_GRACE is "0s"`}},
 		"all faults at once": {
-			map[string]string{contract.EnvPlatform: "", contract.EnvCluster: "", contract.EnvListenerARN: "x", contract.EnvTopicARN: ""},
-			[]string{"SLIPWAY_PLATFORM", "SLIPWAY_QA_CLUSTER", `SLIPWAY_LISTENER_ARN is "x"; give it one that begins with arn:`, "SLIPWAY_TOPIC_ARN"},
+			map[string]string{contract.EnvPlatform: "", contract.EnvCluster: "", contract.EnvListenerARN: "x", contract.EnvTopicARN: "", contract.EnvSwitch: "switch", contract.EnvList: ""},
+			[]string{"SLIPWAY_SWITCH is \"switch\"", "SLIPWAY_QA_LIST", "SLIPWAY_PLATFORM", "SLIPWAY_QA_CLUSTER", `SLIPWAY_LISTENER_ARN is "x"; give it one that begins with arn:`, "SLIPWAY_TOPIC_ARN"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"slipway/internal/contract"
+	"slipway/internal/qalease"
 )
 
 const defaultGrace = 2 * time.Hour // an environment whose creation takes longer has failed
@@ -17,8 +19,10 @@ type settings struct {
 	cluster     string
 	listenerARN string
 	topicARN    string
+	switchName  string
 	dryRun      bool
 	grace       time.Duration
+	list        qalease.Settings // what an environment costs
 }
 
 // readSettings reads the settings and reports all that is wrong with them at once. A dry run has to be switched on or off
@@ -41,6 +45,7 @@ func readSettings(getenv func(string) string) (settings, error) {
 		cluster:     required(contract.EnvCluster, ""),
 		listenerARN: required(contract.EnvListenerARN, "arn:"),
 		topicARN:    required(contract.EnvTopicARN, "arn:"),
+		switchName:  required(contract.EnvSwitch, "/"),
 		grace:       defaultGrace,
 	}
 	switch value := getenv(contract.EnvDryRun); value {
@@ -56,6 +61,11 @@ func readSettings(getenv func(string) string) (settings, error) {
 			faults = append(faults, fmt.Errorf("%s is %q; give it a duration above zero, such as 2h", contract.EnvGrace, value))
 		}
 		s.grace = grace
+	}
+	if value := required(contract.EnvList, "{"); value != "" {
+		if err := json.Unmarshal([]byte(value), &s.list); err != nil {
+			faults = append(faults, fmt.Errorf("%s can't be read: %w", contract.EnvList, err))
+		}
 	}
 	return s, errors.Join(faults...)
 }

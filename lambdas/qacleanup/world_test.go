@@ -20,6 +20,8 @@ import (
 
 const platform, cluster = "slipway", "qa-cluster"
 
+var switchName = contract.CleanupSwitch(platform, "qa")
+
 var now = time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)
 
 // world is a QA account with its cleanup.
@@ -30,6 +32,7 @@ type world struct {
 	elb     *fakeaws.ELB
 	stacks  *fakeaws.CloudFormation
 	sns     *fakeaws.SNS
+	ssm     *fakeaws.SSM
 	now     time.Time
 	dryRun  bool
 	metrics bytes.Buffer
@@ -40,8 +43,9 @@ func newWorld(t *testing.T) *world {
 	c := fakeaws.New()
 	w := &world{
 		t: t, cloud: c, ecs: fakeaws.NewECS(c, cluster), elb: fakeaws.NewELB(c), stacks: fakeaws.NewCloudFormation(c),
-		sns: fakeaws.NewSNS(c), now: now,
+		sns: fakeaws.NewSNS(c), ssm: fakeaws.NewSSM(c), now: now,
 	}
+	w.ssm.Parameters[switchName] = contract.SwitchOn
 	t.Cleanup(func() {
 		c.CheckNoMistakes(t)
 		fakeaws.CheckListed(t, "testdata/actions.txt", c.Actions())
@@ -58,6 +62,7 @@ func (w *world) invoke(ctx context.Context) (report.Summary, error) {
 		return map[string]string{
 			contract.EnvPlatform: platform, contract.EnvCluster: cluster, contract.EnvListenerARN: w.elb.Listener,
 			contract.EnvTopicARN: w.sns.Topic, contract.EnvDryRun: dryRun, contract.EnvGrace: "2h",
+			contract.EnvSwitch: switchName, contract.EnvList: `{"rate":{"awakeHour":0.5,"day":0}}`,
 		}[name]
 	})
 	if err != nil {

@@ -151,6 +151,7 @@ func start(ctx context.Context, binary string) (time.Duration, error) {
 		contract.EnvPlatform + "=slipway", contract.EnvCluster + "=qa-cluster", contract.EnvDryRun + "=true",
 		contract.EnvListenerARN + "=arn:aws:elasticloadbalancing:eu-west-1:111111111111:listener/app/a/b/c",
 		contract.EnvTopicARN + "=arn:aws:sns:eu-west-1:111111111111:topic",
+		contract.EnvSwitch + "=/slipway/qa/cleanup", contract.EnvList + "={}",
 		// What the deployment's Lambdas ask for at their start.
 		"SLIPWAY_STAGE=prod", "SLIPWAY_ROLLOUT_HANDLER=on-event",
 		`SLIPWAY_DEPLOY_HOOK={"url":"https://127.0.0.1","requests":[{"path":"/health"}]}`,

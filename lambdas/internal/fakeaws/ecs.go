@@ -55,6 +55,7 @@ func NewECS(c *Cloud, cluster string) *ECS {
 	On(c, ecsID, e.describeTaskDefinition)
 	On(c, ecsID, e.deregister)
 	On(c, ecsID, e.deleteTaskDefinitions)
+	On(c, ecsID, e.tagResource)
 	return e
 }
 
@@ -112,6 +113,36 @@ func (e *ECS) Settle() {
 			s.Status = aws.String("INACTIVE")
 		}
 	}
+}
+
+// Tag returns the value of a service's tag.
+func (e *ECS) Tag(arn, key string) string {
+	for _, t := range e.Service(arn).Tags {
+		if *t.Key == key {
+			return *t.Value
+		}
+	}
+	return ""
+}
+
+// tagResource sets tags and leaves the others alone.
+func (e *ECS) tagResource(in *ecs.TagResourceInput) (*ecs.TagResourceOutput, error) {
+	s := e.Service(aws.ToString(in.ResourceArn))
+	if s == nil || *s.Status != "ACTIVE" {
+		return nil, &ecstypes.InvalidParameterException{Message: aws.String("The specified service is inactive. Specify an active service and try again.")}
+	}
+	for _, t := range in.Tags {
+		key, value := aws.ToString(t.Key), aws.ToString(t.Value)
+		if key == "" || len(key) > 128 || len(value) > 256 || strings.HasPrefix(strings.ToLower(key), "aws:") {
+			return nil, e.invalid("tag %s = %s", key, value)
+		}
+		s.Tags = slices.DeleteFunc(slices.Clone(s.Tags), func(have ecstypes.Tag) bool { return *have.Key == key })
+		s.Tags = append(s.Tags, ecstypes.Tag{Key: &key, Value: &value})
+	}
+	if len(s.Tags) > 50 {
+		return nil, e.invalid("%d tags", len(s.Tags))
+	}
+	return &ecs.TagResourceOutput{}, nil
 }
 
 func ecsTags(tags map[string]string) (out []ecstypes.Tag) {

@@ -9,7 +9,8 @@ import (
 )
 
 // Cleaner deletes resources of one kind. Clean may be called again for what is gone already or half gone, and then
-// succeeds. It returns a Later error for what can't be deleted yet and will be tried by the next run.
+// succeeds. It returns a Later error for what can't be deleted yet and will be tried by the next run, and a Refused
+// error for what people protect.
 type Cleaner interface {
 	Kind() decide.Kind
 	Clean(context.Context, decide.Step) error

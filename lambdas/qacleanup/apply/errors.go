@@ -15,6 +15,16 @@ type Later struct{ Why string }
 
 func (l *Later) Error() string { return l.Why }
 
+// Refused is the error of something that people keep from being deleted. It stays, which is no failure.
+type Refused struct{ Why string }
+
+func (r *Refused) Error() string { return r.Why }
+
+func isRefused(err error) bool {
+	var refused *Refused
+	return errors.As(err, &refused)
+}
+
 func isLater(err error) bool {
 	var later *Later
 	return errors.As(err, &later)

@@ -27,7 +27,7 @@ func TestMeaningOfErrors(t *testing.T) {
 		errs   errs
 	}{
 		decide.KindStack: {"cloudformation:DeleteStack", decide.Step{ID: "id"}, errs{
-			"done": fakeaws.Invalid("Stack with id id does not exist"), "later": fakeaws.Invalid("Stack [x] cannot be deleted while TerminationProtection is enabled"),
+			"done": fakeaws.Invalid("Stack with id id does not exist"), "refused": fakeaws.Invalid("Stack [x] cannot be deleted while TerminationProtection is enabled"),
 			"later too": fakeaws.Invalid("Stack [x] cannot be deleted while in status UPDATE_IN_PROGRESS"), "failed": fakeaws.Invalid("anything else"),
 		}},
 		decide.KindListenerRule: {"elasticloadbalancing:DeleteRule", decide.Step{ID: "arn"}, errs{
@@ -62,6 +62,10 @@ func TestMeaningOfErrors(t *testing.T) {
 					switch meaning[:4] {
 					case "done":
 						if got != nil {
+							t.Error(got)
+						}
+					case "refu":
+						if !isRefused(got) {
 							t.Error(got)
 						}
 					case "late":

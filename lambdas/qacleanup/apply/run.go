@@ -20,6 +20,7 @@ const (
 	Deleted     Status = "deleted"     // all steps are done; CloudFormation and ECS may still be at work
 	WouldDelete Status = "wouldDelete" // dry run
 	Renewed     Status = "renewed"     // its lease was renewed since the facts were read
+	Protected   Status = "protected"   // people keep it from being deleted
 	Postponed   Status = "postponed"   // some of it is still in use; the next run goes on
 	Left        Status = "left"        // out of time; the next run goes on
 	Failed      Status = "failed"
@@ -144,6 +145,9 @@ func (r Runner) target(ctx context.Context, cleaners map[decide.Kind]Cleaner, o 
 		case isLater(err):
 			// The order matters, so what follows waits too; the next run begins again and finds less to do.
 			o.Status, o.Detail = Postponed, err.Error()
+			return
+		case isRefused(err):
+			o.Status, o.Detail = Protected, o.Why+", but "+err.Error()
 			return
 		case isOutOfTime(ctx, err):
 			o.Status, o.Detail = Left, "the run's time ended before all of it was gone"

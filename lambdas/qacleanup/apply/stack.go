@@ -26,7 +26,7 @@ func (c stacks) Clean(ctx context.Context, s decide.Step) error {
 	case err == nil, isGone(err):
 		return nil
 	case isProtected(err):
-		return &Later{"its termination protection was switched on meanwhile"}
+		return &Refused{"its termination protection is on; switch it off or delete it by hand"}
 	case isBusyStack(err):
 		return &Later{"CloudFormation began to work on it meanwhile"}
 	}

@@ -38,6 +38,7 @@ type Target struct {
 	Owner       string
 	Why         string
 	Ended       time.Time
+	Created     time.Time // of its first service, or of its stack
 	// Claims are the leases on which the decision rests. They are read again right before the deletion, for someone may
 	// have renewed one since.
 	Claims []Claim
@@ -74,6 +75,8 @@ type Entry struct {
 	Unclear bool `json:"unclear,omitempty"`
 	// Since is when it last went wrong, of stuck stacks only.
 	Since time.Time `json:"since,omitzero"`
+	// Cost is what it cost at most, in USD, of what is deleted only.
+	Cost float64 `json:"cost,omitempty"`
 }
 
 // Decide makes the plan.

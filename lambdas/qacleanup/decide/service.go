@@ -42,7 +42,7 @@ func (d *decision) service(m member) {
 	}
 	t := Target{
 		Kind: KindService, Name: m.Name, Environment: m.lease.Environment, Branch: m.lease.Branch, Owner: m.lease.Owner,
-		Why: m.lease.Why, Ended: m.lease.Ends, Claims: []Claim{m.claim()},
+		Why: m.lease.Why, Ended: m.lease.Ends, Created: m.CreatedAt, Claims: []Claim{m.claim()},
 	}
 	for _, plan := range pieces {
 		plan(d, m, &t)

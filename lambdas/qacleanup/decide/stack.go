@@ -74,7 +74,7 @@ func (d *decision) stack(s Stack) {
 	}
 
 	t := Target{
-		Kind: KindStack, Name: s.Name, Environment: slug, Branch: e.Branch, Owner: e.Owner, Why: why, Ended: ended,
+		Kind: KindStack, Name: s.Name, Environment: slug, Branch: e.Branch, Owner: e.Owner, Why: why, Ended: ended, Created: s.CreatedAt,
 		Steps: []Step{{Kind: KindStack, ID: s.ID}},
 	}
 	for _, m := range members {

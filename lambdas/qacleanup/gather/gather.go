@@ -17,6 +17,9 @@ type Settings struct {
 	Cluster     string
 	ListenerARN string
 	Concurrency int // batches read at once
+	// Thorough reads the termination protection of the stacks that have to go, one call for each: for runs that only tell what
+	// they would delete. When it is deleted, CloudFormation itself refuses a protected stack, in the same call.
+	Thorough bool
 }
 
 // Reader reads facts.

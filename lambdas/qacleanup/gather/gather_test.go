@@ -44,7 +44,7 @@ func newAccount(t *testing.T) *account {
 func (a *account) facts(ctx context.Context) (decide.Facts, error, error) {
 	cfg := a.cloud.Config()
 	r := gather.Reader{
-		Settings: gather.Settings{Platform: "slipway", Cluster: cluster, ListenerARN: a.elb.Listener, Concurrency: 4},
+		Settings: gather.Settings{Platform: "slipway", Cluster: cluster, ListenerARN: a.elb.Listener, Concurrency: 4, Thorough: true},
 		ECS:      ecs.NewFromConfig(cfg), Stack: cloudformation.NewFromConfig(cfg), ELB: elb.NewFromConfig(cfg),
 	}
 	return r.Facts(ctx, decide.Input{Now: now, Platform: "slipway", Cluster: cluster, Grace: time.Hour})
@@ -132,6 +132,21 @@ func TestMoreIsReadOfStacksThatHaveToGo(t *testing.T) {
 	f := a.mustFacts(t)
 	if len(f.Stacks) != 2 || !f.Stacks[0].Protected || f.Stacks[0].ParentID != "parent" || f.Stacks[1].Protected || f.Stacks[1].Status != "DELETE_IN_PROGRESS" {
 		t.Errorf("%+v", f.Stacks)
+	}
+}
+
+func TestRunThatDeletesDescribesOnlyStacksWhoseDeletionFailed(t *testing.T) {
+	a := newAccount(t)
+	a.stacks.Add(envStack(t, "feature/x"), cfntypes.StackStatusRollbackComplete, now.Add(-48*time.Hour))
+	a.stacks.Add(envStack(t, "feature/y"), cfntypes.StackStatusDeleteFailed, now)
+	cfg := a.cloud.Config()
+	r := gather.Reader{
+		Settings: gather.Settings{Platform: "slipway", Cluster: cluster, ListenerARN: a.elb.Listener, Concurrency: 4},
+		ECS:      ecs.NewFromConfig(cfg), Stack: cloudformation.NewFromConfig(cfg), ELB: elb.NewFromConfig(cfg),
+	}
+	f, problems, err := r.Facts(context.Background(), decide.Input{Now: now, Platform: "slipway", Cluster: cluster, Grace: time.Hour})
+	if err != nil || problems != nil || a.cloud.Calls("cloudformation:DescribeStacks") != 1 || f.Stacks[1].FailedDeletions != 1 {
+		t.Errorf("%d stacks described; %+v, %v, %v", a.cloud.Calls("cloudformation:DescribeStacks"), f.Stacks, problems, err)
 	}
 }
 

@@ -62,11 +62,12 @@ func (r Reader) stacks(ctx context.Context) ([]decide.Stack, error) {
 	return stacks, nil
 }
 
-// details reads what the listing doesn't say of the stacks with the IDs, and what it says once more, for it may be old.
+// details reads what the listing doesn't say of the stacks with the IDs, and what it says once more, for it may be old. A run
+// that deletes needs it only where a deletion failed before.
 func (r Reader) details(ctx context.Context, stacks []decide.Stack, ids []string) (problems error) {
 	var doomed []*decide.Stack
 	for i := range stacks {
-		if slices.Contains(ids, stacks[i].ID) {
+		if (r.Thorough || stacks[i].Status == string(cfntypes.StackStatusDeleteFailed)) && slices.Contains(ids, stacks[i].ID) {
 			doomed = append(doomed, &stacks[i])
 		}
 	}

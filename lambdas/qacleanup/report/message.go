@@ -29,6 +29,9 @@ func Message(platform string, s Summary, now time.Time) (subject, body string) {
 		}
 	}
 	c := s.Counts
+	if s.Paused {
+		c.WouldDelete = 0 // people know that it waits, and would hear so at each run
+	}
 	if c.Deleted+c.WouldDelete+c.Failed+len(stuck) == 0 {
 		return "", ""
 	}
@@ -72,6 +75,12 @@ func Message(platform string, s Summary, now time.Time) (subject, body string) {
 		}
 		list("Kept because it isn't clear whether they may go:", c.Unclear, unclear)
 	}
+	if s.Paused {
+		fmt.Fprintf(&b, "The cleanup is paused (%s): nothing is deleted. make qa-resume ends that.\n", orDefault(s.Reason, "nobody said why"))
+	}
+	if c.Deleted > 0 {
+		fmt.Fprintf(&b, "In all their life they cost at most %.2f USD.\n", s.Cost)
+	}
 	fmt.Fprintf(&b, "Kept: %d. Busy, looked at again by the next run: %d. Left for lack of time: %d.\n", c.Kept, c.Skipped, c.Left)
 	fmt.Fprintf(&b, "An environment lives on when its branch is deployed again, or when the tag %s of its service is set later.\n", contract.TagExpires)
 	return subject, b.String()
@@ -102,4 +111,11 @@ func ascii(s string) string {
 		return r
 	}, s)
 	return s[:min(len(s), maxSubject)]
+}
+
+func orDefault(s, fallback string) string {
+	if s == "" {
+		return fallback
+	}
+	return s
 }

@@ -26,14 +26,14 @@ func TestSummaryPutsEachOutcomeWhereItBelongs(t *testing.T) {
 		Skipped: []decide.Entry{{Name: "busy"}},
 		Stuck:   []decide.Entry{{Name: "stuck"}},
 	}
-	s := Summarize(false, plan, []apply.Outcome{
+	s := Summarize(Input{}, plan, []apply.Outcome{
 		{Target: target("deleted"), Status: apply.Deleted},
 		{Target: target("would"), Status: apply.WouldDelete},
 		{Target: target("renewed"), Status: apply.Renewed, Detail: "renewed"},
 		{Target: target("later"), Status: apply.Postponed, Detail: "in use"},
 		{Target: target("left"), Status: apply.Left, Detail: "no time"},
 		{Target: target("failed"), Status: apply.Failed, Detail: "denied"},
-	}, errors.New("one call failed"))
+	}, nil, errors.New("one call failed"))
 	if want := (Counts{Deleted: 1, WouldDelete: 1, Kept: 3, Unclear: 1, Skipped: 2, Left: 1, Stuck: 1, Failed: 2}); s.Counts != want {
 		t.Errorf("counts %+v, want %+v", s.Counts, want)
 	}
@@ -48,7 +48,7 @@ func TestSummaryPutsEachOutcomeWhereItBelongs(t *testing.T) {
 }
 
 func TestSummaryHasEveryListAndCutsLongOnes(t *testing.T) {
-	body, err := json.Marshal(Summarize(true, decide.Plan{}, nil, nil))
+	body, err := json.Marshal(Summarize(Input{DryRun: true}, decide.Plan{}, nil, nil, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func TestSummaryHasEveryListAndCutsLongOnes(t *testing.T) {
 	for range 5000 {
 		plan.Kept = append(plan.Kept, decide.Entry{Name: "x", Why: strings.Repeat("é", 5000)})
 	}
-	s := Summarize(false, plan, nil, nil)
+	s := Summarize(Input{}, plan, nil, nil, nil)
 	if s.Counts.Kept != 5000 || len(s.Kept) != MaxListed || len([]rune(s.Kept[0].Why)) != maxWhy+1 {
 		t.Errorf("%d counted, %d listed, reason of %d characters", s.Counts.Kept, len(s.Kept), len([]rune(s.Kept[0].Why)))
 	}

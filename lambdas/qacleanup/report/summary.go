@@ -4,6 +4,7 @@ package report
 import (
 	"time"
 
+	"slipway/internal/qalease"
 	"slipway/lambdas/qacleanup/apply"
 	"slipway/lambdas/qacleanup/decide"
 )
@@ -11,6 +12,9 @@ import (
 // Summary is the result of a run. Lists are cut at MaxListed entries, those to look at first; Counts never are.
 type Summary struct {
 	DryRun      bool           `json:"dryRun"`
+	Paused      bool           `json:"paused"`           // by the switch; nothing was deleted
+	Reason      string         `json:"reason,omitempty"` // why people paused it
+	Cost        float64        `json:"cost"`             // USD, at most, that what was deleted had cost in all its life
 	Counts      Counts         `json:"counts"`
 	Deleted     []decide.Entry `json:"deleted"`
 	WouldDelete []decide.Entry `json:"wouldDelete"`
@@ -19,6 +23,7 @@ type Summary struct {
 	Left        []decide.Entry `json:"left"`    // out of time; the next run goes on
 	Stuck       []decide.Entry `json:"stuck"`   // given up; needs a person
 	Failed      []decide.Entry `json:"failed"`
+	Warned      []decide.Entry `json:"warned"` // their people were told that the end is near
 }
 
 // Counts are the lengths of the lists before they were cut, and how many kept entries can't be read well enough to judge.
@@ -31,6 +36,17 @@ type Counts struct {
 	Left        int `json:"left"`
 	Stuck       int `json:"stuck"`
 	Failed      int `json:"failed"`
+	Warned      int `json:"warned"`
+}
+
+// Input is what a summary needs besides the plan and its outcomes.
+type Input struct {
+	DryRun bool
+	Paused bool
+	Reason string
+	Now    time.Time
+	Hours  qalease.OfficeHours
+	Rate   qalease.Rate
 }
 
 // MaxListed keeps the summary well below what a log line and a Lambda's answer may hold.
@@ -42,9 +58,9 @@ const maxWhy = 1000 // characters of one reason; errors joined from many calls g
 const KindFacts decide.Kind = "facts"
 
 // Summarize makes the summary. problems is what could not be read.
-func Summarize(dryRun bool, plan decide.Plan, outcomes []apply.Outcome, problems error) Summary {
+func Summarize(in Input, plan decide.Plan, outcomes []apply.Outcome, warned []decide.Entry, problems error) Summary {
 	s := Summary{
-		DryRun: dryRun, Kept: plan.Kept, Skipped: plan.Skipped, Stuck: plan.Stuck,
+		DryRun: in.DryRun, Paused: in.Paused, Reason: in.Reason, Warned: warned, Kept: plan.Kept, Skipped: plan.Skipped, Stuck: plan.Stuck,
 		Deleted: []decide.Entry{}, WouldDelete: []decide.Entry{}, Left: []decide.Entry{}, Failed: []decide.Entry{},
 	}
 	for _, o := range outcomes {
@@ -54,11 +70,18 @@ func Summarize(dryRun bool, plan decide.Plan, outcomes []apply.Outcome, problems
 		}
 		switch o.Status {
 		case apply.Deleted:
+			if !o.Created.IsZero() {
+				e.Cost = in.Rate.Between(in.Hours, o.Created, in.Now)
+				s.Cost += e.Cost
+			}
 			s.Deleted = append(s.Deleted, e)
 		case apply.WouldDelete:
 			s.WouldDelete = append(s.WouldDelete, e)
 		case apply.Renewed:
 			e.Ends = time.Time{}
+			s.Kept = append(s.Kept, e)
+		case apply.Protected:
+			e.Ends, e.Unclear = time.Time{}, true
 			s.Kept = append(s.Kept, e)
 		case apply.Postponed:
 			s.Skipped = append(s.Skipped, e)
@@ -82,6 +105,7 @@ func Summarize(dryRun bool, plan decide.Plan, outcomes []apply.Outcome, problems
 	}{
 		{&s.Counts.Deleted, &s.Deleted}, {&s.Counts.WouldDelete, &s.WouldDelete}, {&s.Counts.Kept, &s.Kept},
 		{&s.Counts.Skipped, &s.Skipped}, {&s.Counts.Left, &s.Left}, {&s.Counts.Stuck, &s.Stuck}, {&s.Counts.Failed, &s.Failed},
+		{&s.Counts.Warned, &s.Warned},
 	} {
 		*list.count = len(*list.entries)
 		if *list.entries == nil {
