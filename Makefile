@@ -39,6 +39,38 @@ synth: setup build ## Write all templates to cdk.out (no credentials, no network
 	cdk synth --quiet --no-lookups
 	@echo "Templates are in cdk.out."
 
+##@ QA environments (with AWS_ENDPOINT_URL those of the local AWS)
+# What people give reaches the shell as variables, never as text of a command.
+export BRANCH TTL OWNER IMAGE WHY
+
+.PHONY: qa-up
+qa-up: setup build ## BRANCH=… [TTL=48h] [OWNER=…] [IMAGE=tag]: deploy a branch's environment, or update it and renew its lease
+	go run ./tools/slipway qa up -branch "$${BRANCH:-}" -ttl "$${TTL:-}" -owner "$${OWNER:-}" -image "$${IMAGE:-}"
+
+.PHONY: qa-list
+qa-list: ## All environments: owner, end, state, address, cost
+	go run ./tools/slipway qa list
+
+.PHONY: qa-extend
+qa-extend: ## BRANCH=… [TTL=48h]: let an environment live longer
+	go run ./tools/slipway qa extend -branch "$${BRANCH:-}" -ttl "$${TTL:-}"
+
+.PHONY: qa-down
+qa-down: ## BRANCH=…: delete an environment and wait until it is gone
+	go run ./tools/slipway qa down -branch "$${BRANCH:-}"
+
+.PHONY: qa-wake
+qa-wake: ## BRANCH=…: wake an environment that sleeps outside office hours
+	go run ./tools/slipway qa wake -branch "$${BRANCH:-}"
+
+.PHONY: qa-pause
+qa-pause: ## [WHY=…]: delete no environment until qa-resume
+	go run ./tools/slipway qa pause -why "$${WHY:-}"
+
+.PHONY: qa-resume
+qa-resume: ## End the pause
+	go run ./tools/slipway qa resume
+
 ##@ Proof
 .PHONY: test
 test: lint fast test-cdk test-app test-image ## Everything that proves the project

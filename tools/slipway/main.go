@@ -11,6 +11,8 @@ import (
 	"slices"
 	"syscall"
 	"text/tabwriter"
+
+	"slipway/tools/slipway/qa"
 )
 
 // Exit codes of every command.
@@ -29,7 +31,9 @@ type command struct {
 }
 
 // commands are all there are, in the order of the help.
-var commands = []command{}
+var commands = []command{
+	{"qa", "Makes, lists, extends, wakes and deletes QA environments; pauses their cleanup", qa.Run},
+}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
