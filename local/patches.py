@@ -13,7 +13,7 @@ def apply() -> None:
     """Applies all changes; called once, before the server starts."""
     _import_services()
     # Here, since this file offers what that one needs.
-    from . import exports, targets, tasksets
+    from . import exports, rules, targets, tasksets
 
     api_additions.apply()
     containers.apply()
@@ -23,6 +23,7 @@ def apply() -> None:
     waiting.apply()
     targets.apply()
     exports.apply()
+    rules.apply()
     _change_transforms()
 
 

@@ -11,6 +11,7 @@ import (
 
 	"slipway/constructs/gofunction"
 	"slipway/internal/config"
+	"slipway/internal/contract"
 )
 
 // Assemble adds the stacks to the app: every stack of the platform, or, when the request names a branch, that QA
@@ -19,7 +20,7 @@ import (
 func Assemble(app awscdk.App, cfg *config.Config, request config.Request, lambdas string) {
 	code := gofunction.Code{Directory: lambdas, Architecture: cfg.LambdaArchitecture}
 	setZones(app, cfg)
-	awscdk.Tags_Of(app).Add(jsii.String("slipway:platform"), jsii.String(cfg.Platform), nil)
+	awscdk.Tags_Of(app).Add(jsii.String(contract.TagPlatform), jsii.String(cfg.Platform), nil)
 	awscdk.Aspects_Of(app).Add(cdknag.NewAwsSolutionsChecks(&cdknag.NagPackProps{Verbose: jsii.Bool(true)}), nil)
 
 	if request.Environment != nil {

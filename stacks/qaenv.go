@@ -11,6 +11,7 @@ import (
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
+	"slipway/constructs/hostrule"
 	"slipway/constructs/image"
 	"slipway/constructs/loggroup"
 	"slipway/constructs/webtask"
@@ -83,19 +84,12 @@ func NewQAEnvironment(scope constructs.Construct, cfg *config.Config, environmen
 			Key: jsii.String("deregistration_delay.timeout_seconds"), Value: jsii.String("5"), // nobody waits for QA
 		}},
 	})
-	rule := awselasticloadbalancingv2.NewCfnListenerRule(stack, jsii.String("Rule"), &awselasticloadbalancingv2.CfnListenerRuleProps{
-		ListenerArn: shared(contract.KeyListenerARN),
-		Priority:    jsii.Number(contract.RulePriority(slug)),
-		Conditions: &[]any{&awselasticloadbalancingv2.CfnListenerRule_RuleConditionProperty{
-			Field: jsii.String("host-header"),
-			HostHeaderConfig: &awselasticloadbalancingv2.CfnListenerRule_HostHeaderConfigProperty{
-				Values: jsii.Strings(contract.HostName(slug, cfg.Domain)),
-			},
-		}},
-		Actions: &[]any{&awselasticloadbalancingv2.CfnListenerRule_ActionProperty{
-			Type: jsii.String("forward"), TargetGroupArn: targets.Ref(),
-		}},
+	rule := hostrule.New(stack, "HostRule", hostrule.Props{
+		ServiceToken: *shared(contract.KeyRuleARN), TargetGroupARN: *targets.Ref(),
 	})
+	// A full load balancer refuses the rule; then nothing but the target group has been made.
+	selected.Construct().Node().AddDependency(rule)
+	task.Construct().Node().AddDependency(rule)
 
 	provider := "FARGATE"
 	if *cfg.QA.Spot {
@@ -134,7 +128,7 @@ func NewQAEnvironment(scope constructs.Construct, cfg *config.Config, environmen
 		Tags:                 leaseTags(cfg, environment),
 	})
 	// ECS refuses a target group that no load balancer uses.
-	service.AddResourceDependency(rule, nil)
+	service.Node().AddDependency(rule)
 	// A task that starts before its roles have their policies cannot pull its image.
 	service.Node().AddDependency(task.Construct())
 	selected.RecordAfter(service)

@@ -7,6 +7,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"slipway/constructs/gofunction"
+	"slipway/constructs/hostrule"
 	"slipway/constructs/image"
 	"slipway/internal/config"
 	"slipway/internal/contract"
@@ -26,7 +27,7 @@ func NewQAFront(scope constructs.Construct, cfg *config.Config, stage config.Sta
 		awselasticloadbalancingv2.ListenerAction_FixedResponse(jsii.Number(404), &awselasticloadbalancingv2.FixedResponseOptions{
 			ContentType: jsii.String("text/plain"),
 			MessageBody: jsii.String(unknownEnvironment),
-		}))
+		}), cfg.QA.SignIn.On())
 
 	resolver := image.NewResolver(stack, "ImageResolver", image.ResolverProps{
 		Code:          code,
@@ -36,11 +37,18 @@ func NewQAFront(scope constructs.Construct, cfg *config.Config, stage config.Sta
 		Logs:         stageLogs(cfg, stage, on.network, "image-resolver"),
 	})
 
+	rules := hostrule.NewProvider(stack, "HostRules", hostrule.ProviderProps{
+		Code: code, Platform: cfg.Platform, Domain: cfg.Domain, ListenerARN: *shared.HTTPS().ListenerArn(),
+		SignIn: signIn(cfg), SecretKeyARN: cfg.QA.SignIn.SecretKeyARN,
+		Logs: stageLogs(cfg, stage, on.network, "host-rules"),
+	})
+
 	protect(stack, cfg, stage, on.network, shared)
 	watchFront(stack, cfg, stage, on, shared)
 
 	shareWithQAEnvironments(stack, cfg, contract.KeyListenerARN, *shared.HTTPS().ListenerArn())
 	shareWithQAEnvironments(stack, cfg, contract.KeyImageResolverARN, resolver.ARN())
+	shareWithQAEnvironments(stack, cfg, contract.KeyRuleARN, rules.ARN())
 	awscdk.NewCfnOutput(stack, jsii.String("Url"), &awscdk.CfnOutputProps{
 		Value:       jsii.String("https://*." + domain),
 		Description: jsii.String("Where the QA environments answer"),

@@ -89,7 +89,7 @@ func NewService(scope constructs.Construct, cfg *config.Config, stage config.Sta
 		},
 	})
 	balancer := newFront(stack, stage, on, on.dns.Certificate(stack, stage), []string{contract.AppHost(stage.Name, stage.Production, cfg.Domain)},
-		awselasticloadbalancingv2.ListenerAction_Forward(&[]awselasticloadbalancingv2.IApplicationTargetGroup{targets}, nil))
+		awselasticloadbalancingv2.ListenerAction_Forward(&[]awselasticloadbalancingv2.IApplicationTargetGroup{targets}, nil), false)
 
 	service := awsecs.NewFargateService(stack, jsii.String("Service"), &awsecs.FargateServiceProps{
 		ServiceName:                 jsii.String(stage.Name + "-service"),
@@ -133,7 +133,7 @@ func NewService(scope constructs.Construct, cfg *config.Config, stage config.Sta
 
 // newFront is a stage's public load balancer.
 func newFront(stack awscdk.Stack, stage config.Stage, on stageStacks, certificate awscertificatemanager.ICertificate,
-	hosts []string, defaultAction awselasticloadbalancingv2.ListenerAction) *front.Front {
+	hosts []string, defaultAction awselasticloadbalancingv2.ListenerAction, signsIn bool) *front.Front {
 	return front.New(stack, "Front", front.Props{
 		VPC:                on.network.VPC,
 		AppSecurityGroupID: *on.network.AppSecurityGroup.SecurityGroupId(),
@@ -141,6 +141,7 @@ func newFront(stack awscdk.Stack, stage config.Stage, on stageStacks, certificat
 		Zone:               on.dns.Zone(stack),
 		HostNames:          hosts,
 		AccessLogDays:      stage.LogDays,
+		SignsIn:            signsIn,
 		Retain:             stage.Retain,
 	}, defaultAction)
 }

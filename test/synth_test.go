@@ -81,11 +81,17 @@ var shipped = sync.OnceValues(func() (*assembly, error) {
 	return platform, nil
 })
 
-// several is the synthesis with a different account for every purpose.
+// several is the synthesis with a different account for every purpose, and with a sign-in before the QA environments.
 var several = sync.OnceValues(func() (*assembly, error) {
 	return synthesize(func(cfg *config.Config) {
 		cfg.Accounts = map[string]string{"shared": "111111111111", "workload": "222222222222", "prod": "333333333333"}
 		cfg.Stages[len(cfg.Stages)-1].Account = "prod"
+		cfg.QA.SignIn = config.SignIn{
+			Issuer: "https://id.example.com", AuthorizationEndpoint: "https://id.example.com/authorize", TokenEndpoint: "https://id.example.com/token",
+			UserInfoEndpoint: "https://id.example.com/userinfo", ClientID: "qa", Scope: "openid", Session: config.Duration(time.Hour),
+			SecretARN:    "arn:aws:secretsmanager:eu-west-1:222222222222:secret:qa/sign-in-a1B2c3",
+			SecretKeyARN: "arn:aws:kms:eu-west-1:222222222222:key/01234567-89ab-cdef-0123-456789abcdef",
+		}
 	}, nil)
 })
 

@@ -32,6 +32,9 @@ type Props struct {
 	HostNames []string
 	// AccessLogDays is when access logs expire.
 	AccessLogDays int
+	// SignsIn lets the load balancer reach the identity provider, at whatever address it has, to which it takes the answers of
+	// people who sign in; default it reaches nothing but the application.
+	SignsIn bool
 	// Retain protects the load balancer and keeps the access logs.
 	Retain bool
 }
@@ -56,6 +59,9 @@ func New(scope constructs.Construct, id string, props Props, defaultAction awsel
 	}
 	group.AddEgressRule(awsec2.Peer_SecurityGroupId(jsii.String(props.AppSecurityGroupID), nil),
 		awsec2.Port_Tcp(jsii.Number(contract.ContainerPort)), jsii.String("The application"), nil)
+	if props.SignsIn {
+		group.AddEgressRule(awsec2.Peer_AnyIpv4(), awsec2.Port_Tcp(jsii.Number(443)), jsii.String("The identity provider"), nil)
+	}
 	// The application's group belongs to the network stack; its rule for this front lives and dies with the front.
 	awsec2.NewCfnSecurityGroupIngress(this, jsii.String("AppIngress"), &awsec2.CfnSecurityGroupIngressProps{
 		GroupId:               jsii.String(props.AppSecurityGroupID),

@@ -88,6 +88,9 @@ func New(scope constructs.Construct, id string, props Props) *Image {
 	return &Image{construct: this, resource: resource, parameter: props.Parameter}
 }
 
+// Construct is the scope of the image and its parameter.
+func (i *Image) Construct() constructs.Construct { return i.construct }
+
 // URI is the full image name for a container definition, a token.
 func (i *Image) URI() string { return *i.resource.GetAttString(jsii.String("ImageUri")) }
 

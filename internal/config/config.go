@@ -243,6 +243,8 @@ type QA struct {
 	MaxEnvironments int `yaml:"maxEnvironments"`
 	// OfficeHours are when they are awake; default always.
 	OfficeHours OfficeHours `yaml:"officeHours"`
+	// SignIn makes people sign in before they reach an environment; default off.
+	SignIn SignIn `yaml:"signIn"`
 }
 
 // Duration is a time.Duration written in Go's notation, such as 48h or 90m.

@@ -102,6 +102,8 @@ func fillDefaults(c *Config, set map[string]bool) {
 	orDefault(set, "qa.schedule", &c.QA.Schedule, "rate(15 minutes)")
 	orDefault(set, "qa.maxEnvironments", &c.QA.MaxEnvironments, 90)
 	orDefault(set, "qa.officeHours.timeZone", &c.QA.OfficeHours.TimeZone, "UTC")
+	orDefault(set, "qa.signIn.scope", &c.QA.SignIn.Scope, "openid")
+	orDefault(set, "qa.signIn.session", &c.QA.SignIn.Session, Duration(12*time.Hour))
 	if c.QA.Spot == nil {
 		spot := true
 		c.QA.Spot = &spot

@@ -180,6 +180,7 @@ func (v *validator) qa() {
 	}
 	v.allowed("qa.allowedCidrs", q.AllowedCIDRs)
 	v.environments()
+	v.signIn()
 }
 
 // ordered reports a first duration that is longer than the second, at the one that the file sets.

@@ -12,7 +12,12 @@ const (
 	EnvGrace       = "SLIPWAY_GRACE"        // Go duration
 	EnvSwitch      = "SLIPWAY_SWITCH"       // SSM parameter of the cleanup's switch
 	EnvList        = "SLIPWAY_QA_LIST"      // qalease.Settings as JSON
+	EnvDomain      = "SLIPWAY_DOMAIN"       // the platform's domain; environments answer at <slug>.qa.<domain>
+	EnvSignIn      = "SLIPWAY_SIGN_IN"      // a SignIn as JSON; absent without one
 )
+
+// TagPlatform is on everything that the platform makes: its name.
+const TagPlatform = "slipway:platform"
 
 // Tags of a QA environment's ECS service: the lease. Only the service carries them.
 const (

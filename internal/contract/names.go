@@ -1,8 +1,6 @@
 package contract
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
 	"regexp"
 	"strings"
@@ -101,20 +99,14 @@ func TargetGroupName(name string, colour Colour) string {
 
 var labelPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
 
-// Listener rule priorities of QA environments. Those below belong to rules that people make by hand.
+// Priorities of the shared listener's rules. An environment's rule gets the lowest free one of its range; those below belong
+// to rules that people make by hand. PreviewRulePriority is the page that lists the environments: its host is nobody else's,
+// so it may come last.
 const (
-	MinRulePriority = 1000
-	MaxRulePriority = 49999
+	MinRulePriority     = 1000
+	MaxRulePriority     = 49999
+	PreviewRulePriority = 50000
 )
-
-// RulePriority is the priority that a QA environment's listener rule asks for: the same each time, so that an update
-// never moves the rule. Two environments may ask for the same one, and the second one's deployment then fails with
-// PriorityInUse. With n environments the chance is about n(n-1)/98000: 0.1 % for 10, 2.5 % for 50, 10 % for 100, which
-// is also the quota of rules for one load balancer.
-func RulePriority(slug string) int {
-	sum := sha256.Sum256([]byte("listener-rule:" + slug))
-	return MinRulePriority + int(binary.BigEndian.Uint64(sum[:8])%(MaxRulePriority-MinRulePriority+1))
-}
 
 const maxIdentifier = 63 // PostgreSQL cuts longer identifiers without a word
 

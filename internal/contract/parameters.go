@@ -13,6 +13,7 @@ const (
 	KeyAppSecurityGroupID = "app-security-group-id"
 	KeyListenerARN        = "listener-arn"       // the shared front's HTTPS listener
 	KeyImageResolverARN   = "image-resolver-arn" // the custom resource behind every environment's image
+	KeyRuleARN            = "rule-arn"           // the custom resource behind every environment's host rule
 	KeyBucketName         = "bucket-name"
 	KeyBucketKeyARN       = "bucket-key-arn"
 	KeyLogKeyARN          = "log-key-arn"

@@ -126,6 +126,31 @@ def test_a_listeners_further_certificate_is_listed(aws, stack):
     assert sorted(c["IsDefault"] for c in listed["Certificates"]) == [False, True]
 
 
+def test_a_priority_is_one_rules_only_and_the_quota_counts(aws, stack):
+    balancing = aws.client("elbv2")
+    outputs = aws.outputs(stack)
+    resource, group = outputs["AttL443ListenerArn"], outputs["AttTgTargetGroupArn"]
+
+    def make(priority):
+        rule = balancing.create_rule(
+            ListenerArn=resource, Priority=priority, Conditions=[{"Field": "host-header", "Values": [f"h{priority}.example.com"]}],
+            Actions=[{"Type": "forward", "TargetGroupArn": group}])
+        return rule["Rules"][0]["RuleArn"]
+
+    def refused(priority):
+        with pytest.raises(ClientError) as refusal:
+            make(priority)
+        return refusal.value.response["Error"]["Code"]
+
+    there = len([r for r in balancing.describe_rules(ListenerArn=resource)["Rules"] if not r["IsDefault"]])
+    made = [make(20000)]
+    assert refused(20000) == "PriorityInUse"
+    made += [make(20001 + i) for i in range(99 - there)]
+    assert refused(30000) == "TooManyRules"
+    for rule in made:
+        balancing.delete_rule(RuleArn=rule)
+
+
 def test_things_without_an_api_are_records_that_status_lists(aws, stack):
     kept = {r["type"] for r in records.read(aws.directory / "records.json")}
     assert kept == {"AWS::AccessAnalyzer::Analyzer", "AWS::WAFv2::LoggingConfiguration", "AWS::CloudWatch::Alarm"}

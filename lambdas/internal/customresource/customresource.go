@@ -144,9 +144,9 @@ func stringsOf(raw json.RawMessage) (map[string]string, error) {
 
 // physicalID is <stack name>/<logical ID>. A stack's ID is arn:…:stack/<name>/<unique part>.
 func physicalID(e event) string {
-	stack := e.StackID
-	if parts := strings.Split(stack, "/"); len(parts) == 3 {
-		stack = parts[1]
+	stack := StackName(e.StackID)
+	if stack == "" {
+		stack = e.StackID
 	}
 	if id := stack + "/" + e.LogicalResourceID; id != "/" {
 		return id
@@ -195,4 +195,12 @@ func (w Wrapper) run(ctx context.Context, log *slog.Logger, e event) (map[string
 			return nil, errors.New("the function ran out of time before it was done; deploy again, and raise its timeout if that repeats")
 		}
 	}
+}
+
+// StackName is the name in a stack's ID, arn:…:stack/<name>/<unique part>; empty if that is no such ID.
+func StackName(stackID string) string {
+	if parts := strings.Split(stackID, "/"); len(parts) == 3 && strings.HasSuffix(parts[0], ":stack") {
+		return parts[1]
+	}
+	return ""
 }

@@ -62,6 +62,7 @@ var prefixes = map[string]string{
 	"S3":                        "s3",
 	"SNS":                       "sns",
 	"SSM":                       "ssm",
+	"Secrets Manager":           "secretsmanager",
 	"WAFV2":                     "wafv2",
 }
 

@@ -19,6 +19,7 @@ type ELB struct {
 	TargetGroups []elbtypes.TargetGroup
 	Tags         map[string]map[string]string // ARN → tags
 	RulePage     int                          // rules in a page, if smaller than what is asked for
+	made         int                          // rules made by createRule
 }
 
 const elbID = "Elastic Load Balancing v2"
@@ -31,7 +32,7 @@ func NewELB(c *Cloud) *ELB {
 		LoadBalancer: base + "loadbalancer/app/qa/50dc6c495c0c9188", Tags: map[string]map[string]string{}, RulePage: 400,
 	}
 	e.Rules = append(e.Rules, elbtypes.Rule{
-		RuleArn: aws.String(e.ruleARN("default")), IsDefault: aws.Bool(true),
+		RuleArn: aws.String(e.ruleARN("default")), IsDefault: aws.Bool(true), Priority: aws.String("default"),
 		Actions: []elbtypes.Action{{Type: elbtypes.ActionTypeEnumFixedResponse}},
 	})
 	On(c, elbID, e.describeRules)
