@@ -13,7 +13,7 @@ def apply() -> None:
     """Applies all changes; called once, before the server starts."""
     _import_services()
     # Here, since this file offers what that one needs.
-    from . import exports, rules, targets, tasksets
+    from . import exports, lambdanet, rules, targets, tasksets
 
     api_additions.apply()
     containers.apply()
@@ -23,6 +23,7 @@ def apply() -> None:
     waiting.apply()
     targets.apply()
     exports.apply()
+    lambdanet.apply()
     rules.apply()
     _change_transforms()
 
@@ -30,7 +31,7 @@ def apply() -> None:
 def _import_services() -> None:
     # ministack loads a service at its first request; what is changed here must be there before.
     from ministack.services import (  # noqa: F401
-        alb, cloudformation, cloudwatch, ec2, ecr, ecs, eventbridge, route53, secretsmanager, tagging, waf)
+        acm, alb, cloudformation, cloudwatch, ec2, ecr, ecs, eventbridge, lambda_svc, route53, secretsmanager, tagging, waf)
 
 
 def replace_everywhere(original, replacement) -> None:

@@ -136,6 +136,27 @@ def test_the_container_answers_with_its_commit_and_environment(aws, service):
     assert COMMIT in answer.values() and "web" in answer.values()
 
 
+def test_a_function_reaches_a_listener_by_the_balancers_name_and_trusts_its_certificate(aws, service, probe):
+    name = aws.client("elbv2").describe_load_balancers(Names=["web-lb"])["LoadBalancers"][0]["DNSName"]
+    answers = {}
+    for stack, url, host in (("ask-good", f"https://{name}:443/version", "x.qa.web.example.com"),
+                             ("ask-alias", "https://app.web.example.com/version", "web.example.com"),
+                             ("ask-other", f"https://{name}:443/version", "elsewhere.example.org"),
+                             ("ask-plain", f"http://{name}/version", "app.web.example.com"),
+                             ("ask-nobody", f"https://{name}:8443/version", "web.example.com")):
+        resources = lambda_resources(probe, ASK=url, HOST=host)
+        resources["Fn"]["Properties"]["FunctionName"] = stack
+        assert aws.put(stack, {"Resources": resources})["StackStatus"] == "CREATE_COMPLETE", aws.reasons(stack)
+        answers[stack] = json.load(aws.client("lambda").invoke(FunctionName=stack)["Payload"])
+        aws.delete(stack)
+    # The listener's certificate is for web.example.com and *.qa.web.example.com; its rule for app.web.example.com.
+    assert (answers["ask-good"]["status"], answers["ask-good"]["body"]) == (404, "nothing here")
+    assert answers["ask-alias"]["status"] == 404
+    assert "certificate is valid for" in answers["ask-other"]["error"]
+    assert (answers["ask-plain"]["status"], answers["ask-plain"]["location"]) == (301, "https://app.web.example.com:443/version")
+    assert "no such host" in answers["ask-nobody"]["error"]
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="entering a container's network needs root")
 def test_a_task_can_call_the_local_aws_on_its_own_loopback_address(aws, service):
     container = instance.containers(aws.directory, engine.find().host)[0]

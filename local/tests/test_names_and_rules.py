@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local import (api_additions, containers, ecrnames, engine, errors, exports, forward, images, instance,
-                   loadbalancers, patches, targets, tasknet, types_attributes, types_registry, waiting)
+                   lambdanet, loadbalancers, patches, targets, tasknet, types_attributes, types_registry, waiting)
 from local.types_base import Refused, fit, truth
 from local.types_delivery import policy_target, target_identity
 from local.types_ec2 import acl_entry, rule_permission
@@ -392,6 +392,28 @@ def test_all_resources_come_once_whatever_the_page_size(count, size):
 @pytest.mark.parametrize("size", [101, -1])
 def test_a_page_of_more_than_a_hundred_is_refused(size):
     assert api_additions.paged(resources(1), {"ResourcesPerPage": size})[0] == 400
+
+
+# The way from a function to a load balancer
+
+@pytest.mark.parametrize("value, wanted", [
+    ("https://lb.elb.amazonaws.com:8443", "https://127.0.0.1:1"), ("https://LB.elb.amazonaws.com:8443/a?b", "https://127.0.0.1:1/a?b"),
+    ("https://lb.elb.amazonaws.com", "https://127.0.0.1:2"), ("http://lb.elb.amazonaws.com/", "http://127.0.0.1:3/"),
+    ('{"url":"https://lb.elb.amazonaws.com:8443","host":"lb.elb.amazonaws.com"}',
+     '{"url":"https://127.0.0.1:1","host":"lb.elb.amazonaws.com"}'),
+    ("https://lb.elb.amazonaws.com:9999", None), ("https://lb.elb.amazonaws.com.example.org:8443", None),
+    ("https://other.example.com:8443", None), ("ftp://lb.elb.amazonaws.com", None), ("lb.elb.amazonaws.com:8443", None),
+    ("https://user@lb.elb.amazonaws.com:8443", None),
+])
+def test_only_urls_of_listeners_are_readdressed(value, wanted):
+    doors = {("https", "lb.elb.amazonaws.com", 8443): 1, ("https", "lb.elb.amazonaws.com", 443): 2,
+             ("http", "lb.elb.amazonaws.com", 80): 3}
+    assert lambdanet.readdressed({"A": value}, lambda *key: doors.get(key)) == {"A": wanted or value}
+
+
+@given(st.dictionaries(st.text(min_size=1), st.text()))
+def test_without_load_balancers_variables_stay_as_they_are(variables):
+    assert lambdanet.readdressed(variables, lambda *_: None) == variables
 
 
 # Instances

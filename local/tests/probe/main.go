@@ -1,11 +1,15 @@
-// Command probe is the Lambda of the local AWS's own tests: a custom resource and the target of a schedule in one.
+// Command probe is the Lambda of the local AWS's own tests: a custom resource, the target of a schedule, and somebody who
+// asks a load balancer.
 package main
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 
 	"github.com/aws/aws-lambda-go/cfn"
@@ -18,8 +22,36 @@ func main() {
 	lambda.Start(handle)
 }
 
-// handle answers CloudFormation when the event comes from there, and else deletes the stack that DELETE_STACK names.
-func handle(ctx context.Context, event json.RawMessage) error {
+// handle asks the URL in ASK. Without one it answers CloudFormation when the event comes from there, and else deletes the
+// stack that DELETE_STACK names.
+func handle(ctx context.Context, event json.RawMessage) (any, error) {
+	if url := os.Getenv("ASK"); url != "" {
+		return ask(ctx, url, os.Getenv("HOST"))
+	}
+	return nil, change(ctx, event)
+}
+
+// ask sends a request for a host to a listener, whose certificate must be for that host.
+func ask(ctx context.Context, url, host string) (map[string]any, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, fmt.Errorf("make the request to %s: %w", url, err)
+	}
+	request.Host = host
+	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}}}
+	answer, err := client.Do(request)
+	if err != nil {
+		return map[string]any{"error": err.Error()}, nil
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return nil, fmt.Errorf("read the answer of %s: %w", url, err)
+	}
+	return map[string]any{"status": answer.StatusCode, "location": answer.Header.Get("Location"), "body": string(body)}, nil
+}
+
+func change(ctx context.Context, event json.RawMessage) error {
 	var request cfn.Event
 	if err := json.Unmarshal(event, &request); err == nil && request.ResponseURL != "" {
 		_, err := cfn.LambdaWrap(resource)(ctx, request)
