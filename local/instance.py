@@ -249,8 +249,8 @@ def down(directory: Path, purge: bool = False) -> bool:
         for child in ("state", "s3", "tmp", "cdk"):
             shutil.rmtree(directory / child, ignore_errors=True)
         _remove_volumes(directory, instance)
-        for child in (DATABASE_CA, DATABASE_CA.replace(".pem", ".key"), "instance.json", "records.json", "codedeploy.json", "moto-requests.jsonl", "ministack.log",
-                      "moto.log"):
+        for child in (DATABASE_CA, DATABASE_CA.replace(".pem", ".key"), "function-authorities.pem", "instance.json",
+                      "records.json", "codedeploy.json", "moto-requests.jsonl", "ministack.log", "moto.log"):
             (directory / child).unlink(missing_ok=True)
         try:
             directory.rmdir()

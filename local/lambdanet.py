@@ -15,6 +15,7 @@ import logging
 import os
 import re
 import ssl
+import sys
 import tempfile
 import threading
 from collections.abc import Callable
@@ -51,15 +52,30 @@ def apply() -> None:
     from ministack.services import lambda_svc
 
     environment = lambda_svc._provided_worker_env
+    trusted = bundle(Path(os.environ["SLIPWAY_DATABASE_CA"]), os.environ.get("SSL_CERT_FILE"))
 
     def with_doors(config, code_dir, port):
         made = environment(config, code_dir, port)
         own = {k: v for k, v in ((config.get("Environment") or {}).get("Variables") or {}).items() if k in made}
         made |= readdressed({k: made[k] for k in own}, open_door)
-        made.setdefault("SSL_CERT_FILE", os.environ["SLIPWAY_DATABASE_CA"])
+        if "SSL_CERT_FILE" not in own:
+            made["SSL_CERT_FILE"] = trusted
         return made
 
     lambda_svc._provided_worker_env = with_doors
+
+
+def bundle(authority: Path, also: str | None) -> str:
+    """A file with the instance's authority, and with those that this machine's own setting names; its path."""
+    from . import databases
+
+    databases.authority(authority)
+    texts = [authority.read_text()]
+    if also and Path(also).is_file():
+        texts.append(Path(also).read_text())
+    path = authority.with_name("function-authorities.pem")
+    path.write_text("\n".join(texts))
+    return str(path)
 
 
 _lock = threading.Lock()
@@ -86,9 +102,16 @@ def open_door(scheme: str, name: str, port: int) -> int | None:
         return _doors[key]
 
 
+class _Door(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        # Such as a client that doesn't trust the certificate: it knows why.
+        logger.info("a connection ended early: %r", sys.exc_info()[1])
+
+
 def _serve(address: loadbalancers.Address, listener: dict) -> int:
-    door = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(address.balancer["LoadBalancerName"], int(listener["Port"])))
-    door.daemon_threads = True
+    door = _Door(("127.0.0.1", 0), _handler(address.balancer["LoadBalancerName"], int(listener["Port"])))
     if listener["Protocol"] == "HTTPS":
         def choose(connection, _asked, _context):
             # At each connection, since a certificate may be added or replaced.

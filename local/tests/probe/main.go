@@ -38,7 +38,7 @@ func ask(ctx context.Context, url, host string) (map[string]any, error) {
 		return nil, fmt.Errorf("make the request to %s: %w", url, err)
 	}
 	request.Host = host
-	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}}}
+	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, Transport: &http.Transport{TLSClientConfig: &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}}}
 	answer, err := client.Do(request)
 	if err != nil {
 		return map[string]any{"error": err.Error()}, nil
