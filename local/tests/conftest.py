@@ -13,8 +13,13 @@ from pathlib import Path
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from hypothesis import settings
 
 from local import engine, images, instance
+
+# A busy machine is no fault of what is tested.
+settings.register_profile("no-deadline", deadline=None)
+settings.load_profile("no-deadline")
 
 ROOT = Path(__file__).resolve().parents[2]
 TAG, COMMIT = "live-test", "0123456789abcdef0123456789abcdef01234567"
