@@ -34,6 +34,8 @@ func NewQAFront(scope constructs.Construct, cfg *config.Config, stage config.Sta
 		RepositoryARN: *importRepository(stack, cfg).RepositoryArn(),
 		// A slug ends with a hyphen and eight characters; no stage's name has a hyphen.
 		ParameterARN: parameterARN(cfg, stage, contract.ImageParameter(cfg.Platform, "*-????????")),
+		StackARN:     stackARN(cfg, stage, contract.QAEnvironmentStack(cfg.Platform, "*")),
+		Rule:         imageRule(cfg),
 		Logs:         stageLogs(cfg, stage, on.network, "image-resolver"),
 	})
 

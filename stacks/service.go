@@ -1,6 +1,7 @@
 package stacks
 
 import (
+	"encoding/json"
 	"fmt"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -46,6 +47,8 @@ func NewService(scope constructs.Construct, cfg *config.Config, stage config.Sta
 		Code:          code,
 		RepositoryARN: *repository.RepositoryArn(),
 		ParameterARN:  parameterARN(cfg, stage, contract.ImageParameter(cfg.Platform, stage.Name)),
+		StackARN:      stackARN(cfg, stage, contract.StageStack(cfg.Platform, stage.Name, contract.PartService)),
+		Rule:          imageRule(cfg),
 		Logs:          stageLogs(cfg, stage, on.network, "image-resolver"),
 	})
 	selected := image.New(stack, "Image", image.Props{
@@ -166,6 +169,27 @@ func stageLogs(cfg *config.Config, stage config.Stage, network *Network, name st
 	return loggroup.Props{
 		Name: "/" + cfg.Platform + "/" + stage.Name + "/" + name, Days: stage.LogDays, Key: network.LogKey, Retain: stage.Retain,
 	}
+}
+
+// stackARN covers the stack of this name, or those that match it, whatever the end of their IDs.
+func stackARN(cfg *config.Config, stage config.Stage, name string) string {
+	return fmt.Sprintf("arn:aws:cloudformation:%s:%s:stack/%s/*", cfg.Region, cfg.Accounts[stage.Account], name)
+}
+
+// imageRule is registry.scan as the image resolver reads it. Reasons are for people and stay in the file.
+func imageRule(cfg *config.Config) string {
+	rule := struct {
+		Refuse     config.Severity     `json:"refuse"`
+		Exceptions []map[string]string `json:"exceptions,omitempty"`
+	}{Refuse: cfg.Registry.Scan.Refuse}
+	for _, e := range cfg.Registry.Scan.Exceptions {
+		rule.Exceptions = append(rule.Exceptions, map[string]string{"id": e.ID, "until": e.Until})
+	}
+	text, err := json.Marshal(rule)
+	if err != nil {
+		panic(err) // strings only
+	}
+	return string(text)
 }
 
 // parameterARN is the ARN of an SSM parameter, whose name begins with a slash.

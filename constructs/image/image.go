@@ -15,6 +15,7 @@ import (
 	"slipway/constructs/gofunction"
 	"slipway/constructs/loggroup"
 	"slipway/constructs/nag"
+	"slipway/internal/contract"
 )
 
 // ResolverProps of a Resolver.
@@ -24,7 +25,11 @@ type ResolverProps struct {
 	RepositoryARN string
 	// ParameterARN covers the SSM parameters that it may read; a trailing * spans the QA environments.
 	ParameterARN string
-	Logs         loggroup.Props
+	// StackARN covers the stacks whose deployments ask it; it looks whether they are rolling back.
+	StackARN string
+	// Rule, as JSON, says which scanned images may be deployed.
+	Rule string
+	Logs loggroup.Props
 }
 
 // Resolver is the custom-resource Lambda behind Image.
@@ -39,11 +44,13 @@ func NewResolver(scope constructs.Construct, id string, props ResolverProps) *Re
 		Name:        "imageresolver",
 		Description: "Image resolver: checks the image to deploy, or finds the one that runs",
 		Timeout:     time.Minute,
+		Environment: map[string]string{contract.EnvImageRule: props.Rule},
 		Logs:        props.Logs,
 	})
-	function.Allow([]string{"ecr:DescribeImages"}, []string{props.RepositoryARN}, nil)
+	function.Allow([]string{"ecr:DescribeImages", "ecr:DescribeImageScanFindings"}, []string{props.RepositoryARN}, nil)
+	function.Allow([]string{"cloudformation:DescribeStacks"}, []string{props.StackARN}, nil)
 	function.Allow([]string{"ssm:GetParameter"}, []string{props.ParameterARN}, nil)
-	nag.Suppress(function.Construct(), "AwsSolutions-IAM5", "The only wildcards are the log group's streams and, in the QA stage, the image parameters of the QA environments.")
+	nag.Suppress(function.Construct(), "AwsSolutions-IAM5", "The only wildcards are the log group's streams, the ends of stacks' ARNs and, in the QA stage, the stacks and the image parameters of the QA environments.")
 	return &Resolver{function: function}
 }
 

@@ -12,11 +12,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	cfntypes "github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"slipway/lambdas/imageresolver/apply"
+	"slipway/lambdas/imageresolver/scan"
 	"slipway/lambdas/internal/customresource"
 	"slipway/lambdas/internal/fakeaws"
 )
@@ -28,12 +32,22 @@ const (
 	parameter = "/slipway/dev/image"
 )
 
+var today = time.Date(2026, time.March, 2, 23, 59, 0, 0, time.UTC)
+
+func finding(name string, severity ecrtypes.FindingSeverity) ecrtypes.ImageScanFinding {
+	return ecrtypes.ImageScanFinding{Name: &name, Severity: severity, Attributes: []ecrtypes.Attribute{
+		{Key: aws.String("package_version"), Value: aws.String("3.0.1")}, {Key: aws.String("package_name"), Value: aws.String("openssl")},
+	}}
+}
+
 // world is an account with a repository, and the resource's end of the protocol.
 type world struct {
 	t       *testing.T
 	cloud   *fakeaws.Cloud
 	ecr     *fakeaws.ECR
 	ssm     *fakeaws.SSM
+	stacks  *fakeaws.CloudFormation
+	rule    scan.Rule
 	broken  int // attempts to send the answer that fail first
 	answers []answer
 }
@@ -46,7 +60,14 @@ type answer struct {
 
 func newWorld(t *testing.T) *world {
 	c := fakeaws.New()
-	w := &world{t: t, cloud: c, ecr: fakeaws.NewECR(c), ssm: fakeaws.NewSSM(c)}
+	w := &world{
+		t: t, cloud: c, ecr: fakeaws.NewECR(c), ssm: fakeaws.NewSSM(c), stacks: fakeaws.NewCloudFormation(c),
+		rule: scan.Rule{Refuse: "high", Exceptions: []scan.Exception{{ID: "CVE-2026-0001", Until: "2026-03-02"}}},
+	}
+	w.stacks.Add("slipway-dev-service", cfntypes.StackStatusUpdateInProgress, today)
+	for _, d := range []string{digest, other} {
+		w.ecr.Scans[d] = fakeaws.Scan{Status: ecrtypes.ScanStatusComplete, Findings: []ecrtypes.ImageScanFinding{finding("CVE-2026-0002", ecrtypes.FindingSeverityMedium)}}
+	}
 	w.ecr.Push("simple-flask-app", digest, ecrtypes.ImageStatusActive, "abc", "v1")
 	w.ecr.Push("simple-flask-app", other, ecrtypes.ImageStatusArchived, "old")
 	t.Cleanup(func() {
@@ -90,7 +111,10 @@ func (w *world) send(kind string, change map[string]any) answer {
 	}
 	before := len(w.answers)
 	cfg := w.cloud.Config()
-	resolver := apply.Resolver{ECR: ecr.NewFromConfig(cfg), SSM: ssm.NewFromConfig(cfg)}
+	resolver := apply.Resolver{
+		ECR: ecr.NewFromConfig(cfg), SSM: ssm.NewFromConfig(cfg), Stack: cloudformation.NewFromConfig(cfg),
+		Rule: w.rule, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return today },
+	}
 	wrapper := customresource.Wrapper{Handler: resolver.Resolve, Client: w, Log: slog.New(slog.DiscardHandler), Pause: time.Nanosecond}
 	if err := wrapper.Invoke(context.Background(), raw); err != nil {
 		w.t.Errorf("invoke: %v", err)
@@ -219,5 +243,7 @@ func TestListOfActionsIsExact(t *testing.T) {
 	w := newWorld(t)
 	w.ssm.Parameters[parameter] = "abc"
 	w.send("Create", nil)
+	delete(w.ecr.Scans, digest)
+	w.send("Update", map[string]any{"Requested": "abc"})
 	fakeaws.CheckActions(t, "testdata/actions.txt", w.cloud.Actions())
 }

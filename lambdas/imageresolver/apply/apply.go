@@ -5,20 +5,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
+	"time"
 
 	"github.com/aws/aws-lambda-go/cfn"
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
 	"slipway/lambdas/imageresolver/decide"
+	"slipway/lambdas/imageresolver/scan"
 	"slipway/lambdas/internal/customresource"
 )
 
-// ECR finds images.
+// ECR finds images, and what their scans found.
 type ECR interface {
+	scan.ECR
 	DescribeImages(context.Context, *ecr.DescribeImagesInput, ...func(*ecr.Options)) (*ecr.DescribeImagesOutput, error)
 }
 
@@ -27,10 +33,21 @@ type SSM interface {
 	GetParameter(context.Context, *ssm.GetParameterInput, ...func(*ssm.Options)) (*ssm.GetParameterOutput, error)
 }
 
-// Resolver resolves a deployment's wish to an image that exists.
+// CloudFormation tells whether the stack goes forward or back.
+type CloudFormation interface {
+	DescribeStacks(context.Context, *cloudformation.DescribeStacksInput, ...func(*cloudformation.Options)) (*cloudformation.DescribeStacksOutput, error)
+}
+
+// Resolver resolves a deployment's wish to an image that exists and may be deployed.
 type Resolver struct {
-	ECR ECR
-	SSM SSM
+	ECR   ECR
+	SSM   SSM
+	Stack CloudFormation
+	// Rule is for images that are asked for. What runs already isn't judged: a change of infrastructure, maybe the one that
+	// helps, must not fail for what became known since.
+	Rule scan.Rule
+	Log  *slog.Logger
+	Now  func() time.Time
 }
 
 // Resolve handles one request of CloudFormation. It only reads: the stack itself writes the parameter, after the service
@@ -58,7 +75,40 @@ func (r Resolver) Resolve(ctx context.Context, request customresource.Request) (
 	if err != nil {
 		return nil, err
 	}
-	return decide.Attributes(wish, reference, image)
+	attributes, err := decide.Attributes(wish, reference, image)
+	if err != nil {
+		return nil, err
+	}
+	if wish.Requested != "" {
+		if err := r.judge(ctx, request.StackID, wish, reference, image.Digest); err != nil {
+			return nil, err
+		}
+	}
+	return attributes, nil
+}
+
+// judge refuses an image by its scan, unless the stack is on its way back to that very image: refused then, it would leave
+// the stack in UPDATE_ROLLBACK_FAILED.
+func (r Resolver) judge(ctx context.Context, stack string, w decide.Wish, ref decide.Reference, digest string) error {
+	if r.Rule.Off() {
+		return nil
+	}
+	result, err := scan.Read(ctx, r.ECR, w.Registry, w.Repository, digest)
+	if err == nil {
+		err = r.Rule.Judge(result, r.Now()).Err(ref.String(), r.Rule)
+	}
+	if err == nil {
+		return nil
+	}
+	out, lookup := r.Stack.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &stack})
+	if lookup != nil {
+		return errors.Join(err, fmt.Errorf("look whether stack %s is rolling back: %w", stack, lookup))
+	}
+	if len(out.Stacks) == 1 && strings.Contains(string(out.Stacks[0].StackStatus), "ROLLBACK") {
+		r.Log.WarnContext(ctx, "the stack rolls back, so the image isn't refused", "refusal", err.Error())
+		return nil
+	}
+	return err
 }
 
 func (r Resolver) running(ctx context.Context, w decide.Wish) (string, error) {

@@ -1,6 +1,7 @@
 package fakeaws
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -16,12 +17,22 @@ type ECR struct {
 	cloud *Cloud
 
 	Repositories map[string][]ecrtypes.ImageDetail
+	Scans        map[string]Scan // by digest
+	Page         int             // findings in a page
+}
+
+// Scan is what a scan of an image says.
+type Scan struct {
+	Status   ecrtypes.ScanStatus
+	Findings []ecrtypes.ImageScanFinding
+	Enhanced []ecrtypes.EnhancedImageScanFinding
 }
 
 // NewECR adds image repositories to the cloud.
 func NewECR(c *Cloud) *ECR {
-	e := &ECR{cloud: c, Repositories: map[string][]ecrtypes.ImageDetail{}}
+	e := &ECR{cloud: c, Repositories: map[string][]ecrtypes.ImageDetail{}, Scans: map[string]Scan{}, Page: 100}
 	On(c, "ECR", e.describeImages)
+	On(c, "ECR", e.describeFindings)
 	return e
 }
 
@@ -52,6 +63,46 @@ func (e *ECR) describeImages(in *ecr.DescribeImagesInput) (*ecr.DescribeImagesOu
 		out.ImageDetails = append(out.ImageDetails, images[i])
 	}
 	return out, nil
+}
+
+// describeFindings pages through both kinds of findings, and knows no scan of an image that was never scanned.
+func (e *ECR) describeFindings(in *ecr.DescribeImageScanFindingsInput) (*ecr.DescribeImageScanFindingsOutput, error) {
+	if n := aws.ToInt32(in.MaxResults); n < 0 || n > 1000 {
+		return nil, e.cloud.refuse(&ecrtypes.InvalidParameterException{Message: aws.String(fmt.Sprintf("maxResults %d", n))})
+	}
+	images, err := e.describeImages(&ecr.DescribeImagesInput{
+		RegistryId: in.RegistryId, RepositoryName: in.RepositoryName, ImageIds: []ecrtypes.ImageIdentifier{*in.ImageId},
+	})
+	if err != nil {
+		return nil, err
+	}
+	scan, ok := e.Scans[*images.ImageDetails[0].ImageDigest]
+	if !ok {
+		return nil, &ecrtypes.ScanNotFoundException{Message: aws.String("Image scan does not exist for the image")}
+	}
+	out := &ecr.DescribeImageScanFindingsOutput{ImageScanStatus: &ecrtypes.ImageScanStatus{Status: scan.Status}}
+	if len(scan.Findings)+len(scan.Enhanced) == 0 {
+		return out, nil // ECR leaves the block out while it scans, and where there is nothing
+	}
+	size := min(e.Page, int(cmp.Or(aws.ToInt32(in.MaxResults), 100)))
+	var all []any
+	for _, f := range scan.Findings {
+		all = append(all, f)
+	}
+	for _, f := range scan.Enhanced {
+		all = append(all, f)
+	}
+	part, next, err := page(e.cloud, all, in.NextToken, size)
+	out.NextToken, out.ImageScanFindings = next, &ecrtypes.ImageScanFindings{}
+	for _, f := range part {
+		switch f := f.(type) {
+		case ecrtypes.ImageScanFinding:
+			out.ImageScanFindings.Findings = append(out.ImageScanFindings.Findings, f)
+		case ecrtypes.EnhancedImageScanFinding:
+			out.ImageScanFindings.EnhancedFindings = append(out.ImageScanFindings.EnhancedFindings, f)
+		}
+	}
+	return out, err
 }
 
 // SSM is the account's parameters.
