@@ -8,7 +8,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from . import paths
+from . import paths, scans
 from .errors import EXIT_NO_ENGINE, EXIT_NOT_RUNNING, LocalError
 
 
@@ -71,6 +71,15 @@ def _push(arguments) -> int:
         print(images.record(running, arguments.tag, arguments.repository))
     else:
         print(images.push(running, arguments.tag, arguments.repository, _say))
+    return 0
+
+
+def _finding(arguments) -> int:
+    from . import images, instance
+
+    digest = images.digest_of(instance.require(arguments.dir), arguments.tag, arguments.repository)
+    scans.record(arguments.dir, digest, arguments.name, arguments.severity)
+    print(digest)
     return 0
 
 
@@ -159,6 +168,13 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--tag", required=True)
     sub.add_argument("--record", action="store_true",
                      help="register the tag without an image, where there is no container engine")
+    repository(sub)
+    directory(sub)
+
+    sub = command("finding", _finding, "Makes the scan of an image in the local ECR find something.")
+    sub.add_argument("--tag", required=True)
+    sub.add_argument("--name", required=True, help="such as CVE-2026-12345")
+    sub.add_argument("--severity", required=True, choices=scans.SEVERITIES)
     repository(sub)
     directory(sub)
 

@@ -250,6 +250,18 @@ def record(instance, tag: str, repository: str) -> str:
     return _put(instance, tag, repository, empty_manifest(tag))
 
 
+def digest_of(instance, tag: str, repository: str) -> str:
+    """The digest that a tag has in the local ECR."""
+    import boto3
+
+    ecr = boto3.client("ecr", endpoint_url=instance.endpoint, region_name=REGION, aws_access_key_id="test",
+                       aws_secret_access_key="test")
+    found = ecr.batch_get_image(repositoryName=repository, imageIds=[{"imageTag": tag}])["images"]
+    if not found:
+        raise LocalError(f"the local ECR has no image {tag} in {repository}: `python -m local push` it first")
+    return found[0]["imageId"]["imageDigest"]
+
+
 def empty_manifest(tag: str) -> str:
     """An OCI manifest of no layers; the annotation makes it another one for each tag."""
     return json.dumps({

@@ -13,7 +13,7 @@ def apply() -> None:
     """Applies all changes; called once, before the server starts."""
     _import_services()
     # Here, since this file offers what that one needs.
-    from . import exports, lambdanet, rules, targets, tasksets
+    from . import exports, lambdanet, rules, scans, targets, tasksets
 
     api_additions.apply()
     containers.apply()
@@ -25,6 +25,7 @@ def apply() -> None:
     exports.apply()
     lambdanet.apply()
     rules.apply()
+    scans.apply()
     _change_transforms()
 
 
