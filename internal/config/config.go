@@ -84,6 +84,8 @@ type Stage struct {
 	WAF       WAF       `yaml:"waf"`
 	Alarms    Alarms    `yaml:"alarms"`
 	Tracing   Tracing   `yaml:"tracing"`
+	// Deployment is how a new version reaches the users.
+	Deployment Deployment `yaml:"deployment"`
 	// LogDays is the retention of the stage's log groups, a value that CloudWatch Logs knows; default 30.
 	LogDays int `yaml:"logDays"`
 }

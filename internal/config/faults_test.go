@@ -51,6 +51,20 @@ func TestEachFaultIsReportedWithItsLine(t *testing.T) {
 		"a missing key has its section's line":        {[]string{"    network:\n      cidr: 10.2.0.0/16\n", ""}, []string{"20: stages[1].network.cidr: got nothing, expected an IPv4 network"}},
 		"null counts as left out":                     {[]string{"domain: example.com", "domain:"}, []string{"4: domain: got nothing, expected a DNS name"}},
 
+		// How a new version reaches the users.
+		"an unknown strategy":                            {[]string{"logDays: 30", "deployment: {strategy: recreate}"}, []string{`19: stages[0].deployment.strategy: got "recreate", expected codedeploy, ecs or rolling`}},
+		"blue/green in the QA stage":                     {[]string{"cidr: 10.2.0.0/16", "cidr: 10.2.0.0/16\n    deployment: {strategy: ecs}"}, []string{`24: stages[1].deployment.strategy: got "ecs", expected rolling: the QA stage's environments`}},
+		"blue/green behind a NAT instance":               {[]string{"logDays: 30", "deployment: {strategy: codedeploy}", "cidr: 10.1.0.0/16", "cidr: 10.1.0.0/16\n      nat: instance"}, []string{`20: stages[0].deployment.strategy: got "codedeploy", expected rolling, or network.nat one or per-zone`}},
+		"an unknown shift":                               {[]string{"logDays: 30", "deployment: {shift: half}"}, []string{`19: stages[0].deployment.shift: got "half", expected all-at-once, canary or linear`}},
+		"a linear step that ECS doesn't take":            {[]string{"logDays: 30", "deployment: {shift: linear, percent: 2}"}, []string{"19: stages[0].deployment.percent: got 2, expected 3 to 99"}},
+		"a canary of everything":                         {[]string{"logDays: 30", "deployment: {percent: 100}"}, []string{"19: stages[0].deployment.percent: got 100, expected 1 to 99"}},
+		"steps and bake that pass CloudFormation's hour": {[]string{"logDays: 30", "deployment: {shift: linear, intervalMinutes: 3}"}, []string{"19: stages[0].deployment.bakeMinutes: got 10 (the default), expected at most 30 with the 27 minutes"}},
+		"a hook without requests":                        {[]string{"logDays: 30", "deployment: {hook: {requests: []}}"}, []string{"19: stages[0].deployment.hook.requests: got 0 requests, expected 1 to 50"}},
+		"a smoke request to another host":                {[]string{"logDays: 30", `deployment: {hook: {requests: [{path: "//evil.example"}]}}`}, []string{`19: stages[0].deployment.hook.requests[0].path: got "//evil.example", expected a path such as /ready`}},
+		"a smoke request with a broken escape":           {[]string{"logDays: 30", `deployment: {hook: {requests: [{path: "/%zz"}]}}`}, []string{"19: stages[0].deployment.hook.requests[0].path: got"}},
+		"a smoke request whose pattern is none":          {[]string{"logDays: 30", `deployment: {hook: {requests: [{path: /, status: 99, maxMillis: 0, matches: "("}]}}`}, []string{`19: stages[0].deployment.hook.requests[0].matches: got "(", expected a regular expression`, "19: stages[0].deployment.hook.requests[0].maxMillis: got 0, expected 1 to 10000", "19: stages[0].deployment.hook.requests[0].status: got 99, expected 200 to 599"}},
+		"samples and share out of bounds":                {[]string{"logDays: 30", "deployment: {hook: {samples: 1001, maxErrorPercent: -1}}"}, []string{"19: stages[0].deployment.hook.maxErrorPercent: got -1, expected 0 to 100", "19: stages[0].deployment.hook.samples: got 1001, expected 0 to 1000"}},
+
 		// Platform, Region and accounts.
 		"a platform in upper case":                {[]string{"platform: slipway", "platform: Slipway"}, []string{`1: platform: got "Slipway", expected 2 to 16 of a-z`}},
 		"a platform of 17 characters":             {[]string{"platform: slipway", "platform: abcdefghijklmnopq"}, []string{"1: platform: got"}},

@@ -140,6 +140,7 @@ func fillStage(s *Stage, set map[string]bool, path string) {
 	orDefault(set, path+".waf.uploadPaths", &s.WAF.UploadPaths, []string{"/artifacts", "/api/artifacts"})
 	fillTracing(&s.Tracing, s.Production, set, path+".tracing")
 	fillAlarms(&s.Alarms, s.Database.InstanceClass, set, path+".alarms")
+	fillDeployment(s, set, path+".deployment")
 }
 
 func fillAlarms(a *Alarms, instanceClass string, set map[string]bool, path string) {

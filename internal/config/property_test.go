@@ -105,6 +105,7 @@ func drawStage(t *rapid.T, name string, i int, c *Config) Stage {
 			percent.Draw(t, "database"), rapid.IntRange(1, 50).Draw(t, "free"), rapid.IntRange(1, 5000).Draw(t, "connections"), rapid.IntRange(1, 600).Draw(t, "lag"),
 		},
 	}
+	s.Deployment = deployments(s).Draw(t, "deployment")
 	if rapid.Bool().Draw(t, "requests") {
 		s.Scaling.RequestsPerTarget = rapid.IntRange(1, maxRequestsPerTarget).Draw(t, "perTarget")
 	}
@@ -114,6 +115,24 @@ func drawStage(t *rapid.T, name string, i int, c *Config) Stage {
 		s.Artifacts.ReplicaKeyARN = "arn:aws:kms:" + other + ":012345678901:key/mrk-0123456789abcdef0123456789abcdef"
 	}
 	return s
+}
+
+// deployments draws what a stage may do: blue/green only behind a NAT gateway and outside the QA stage.
+func deployments(s Stage) *rapid.Generator[Deployment] {
+	return rapid.Custom(func(t *rapid.T) Deployment {
+		alarms, migration := rapid.Bool().Draw(t, "alarms"), rapid.Bool().Draw(t, "migration")
+		d := Deployment{
+			Strategy: StrategyRolling, Shift: rapid.SampledFrom([]Shift{ShiftAllAtOnce, ShiftCanary, ShiftLinear}).Draw(t, "shift"),
+			Percent: rapid.IntRange(20, 99).Draw(t, "percent"), IntervalMinutes: rapid.IntRange(1, 4).Draw(t, "interval"), BakeMinutes: rapid.IntRange(0, 14).Draw(t, "bake"),
+			Alarms: &alarms,
+			Hook: Hook{Migration: &migration, Samples: rapid.IntRange(0, 1000).Draw(t, "samples"), MaxErrorPercent: rapid.IntRange(0, 100).Draw(t, "more"),
+				Requests: []SmokeRequest{{Path: "/ready?deep=1", Status: 204, MaxMillis: 1}, {Path: "/", Status: 200, MaxMillis: 10000, Contains: "ok: ", Matches: "^a.*b$"}}[:rapid.IntRange(1, 2).Draw(t, "smoke")]},
+		}
+		if s.Name != "qa" && s.Network.NAT != NATInstance {
+			d.Strategy = rapid.SampledFrom([]Strategy{StrategyCodeDeploy, StrategyECS, StrategyRolling}).Draw(t, "strategy")
+		}
+		return d
+	})
 }
 
 func TestAValidConfigurationSurvivesTheFile(t *testing.T) {

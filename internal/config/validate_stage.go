@@ -38,6 +38,7 @@ func (v *validator) stages() {
 		v.waf(path+".waf", s.WAF)
 		v.alarms(path+".alarms", s)
 		v.tracing(path+".tracing", s.Tracing)
+		v.deployment(path+".deployment", s)
 	}
 }
 

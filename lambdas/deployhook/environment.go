@@ -9,13 +9,8 @@ import (
 	"slipway/lambdas/deployhook/decide"
 )
 
-// Environment variables that only the deployment functions have.
-const (
-	envStage  = "SLIPWAY_STAGE"       // the stage's name, for the messages
-	envConfig = "SLIPWAY_DEPLOY_HOOK" // JSON, decide.Config
-
-	envLogGroup = "AWS_LAMBDA_LOG_GROUP_NAME" // set by Lambda
-)
+// envLogGroup is set by Lambda.
+const envLogGroup = "AWS_LAMBDA_LOG_GROUP_NAME"
 
 // settings are what the function's environment variables say.
 type settings struct {
@@ -27,10 +22,10 @@ type settings struct {
 // the error: the message about it goes to the topic, if that is known.
 func readSettings(getenv func(string) string) (settings, error) {
 	s := settings{
-		platform: getenv(contract.EnvPlatform), stage: getenv(envStage), topicARN: getenv(contract.EnvTopicARN), logGroup: getenv(envLogGroup),
+		platform: getenv(contract.EnvPlatform), stage: getenv(contract.EnvStage), topicARN: getenv(contract.EnvTopicARN), logGroup: getenv(envLogGroup),
 	}
 	var faults []error
-	for name, value := range map[string]string{contract.EnvPlatform: s.platform, envStage: s.stage} {
+	for name, value := range map[string]string{contract.EnvPlatform: s.platform, contract.EnvStage: s.stage} {
 		if value == "" {
 			faults = append(faults, fmt.Errorf("%s is empty; give it a name", name))
 		}
@@ -40,8 +35,8 @@ func readSettings(getenv func(string) string) (settings, error) {
 		s.topicARN = ""
 	}
 	var err error
-	if s.config, err = decide.ParseConfig(getenv(envConfig)); err != nil {
-		faults = append(faults, fmt.Errorf("%s: %w", envConfig, err))
+	if s.config, err = decide.ParseConfig(getenv(contract.EnvDeployHook)); err != nil {
+		faults = append(faults, fmt.Errorf("%s: %w", contract.EnvDeployHook, err))
 	}
 	return s, errors.Join(faults...)
 }

@@ -73,7 +73,7 @@ func (w *world) handler() *handler {
 			return value
 		}
 		return map[string]string{
-			contract.EnvPlatform: "slipway", contract.EnvTopicARN: w.sns.Topic, envStage: "prod", envConfig: w.config, envLogGroup: "/aws/lambda/hook",
+			contract.EnvPlatform: "slipway", contract.EnvTopicARN: w.sns.Topic, contract.EnvStage: "prod", contract.EnvDeployHook: w.config, envLogGroup: "/aws/lambda/hook",
 		}[name]
 	})
 	h := newHandler(s, fault, w.cloud.Config(), nil, slog.New(slog.NewJSONHandler(&w.log, nil)), time.Now)

@@ -9,12 +9,6 @@ import (
 	"slipway/lambdas/rollbackresponder/decide"
 )
 
-// Environment variables that only the deployment functions have.
-const (
-	envStage  = "SLIPWAY_STAGE"              // the stage's name, for the messages
-	envConfig = "SLIPWAY_ROLLBACK_RESPONDER" // JSON, decide.Config
-)
-
 // settings are what the function's environment variables say.
 type settings struct {
 	platform, stage, topicARN string
@@ -31,10 +25,10 @@ func readSettings(getenv func(string) string) (settings, error) {
 		}
 		return value
 	}
-	s := settings{platform: required(contract.EnvPlatform, ""), stage: required(envStage, ""), topicARN: required(contract.EnvTopicARN, "arn:")}
+	s := settings{platform: required(contract.EnvPlatform, ""), stage: required(contract.EnvStage, ""), topicARN: required(contract.EnvTopicARN, "arn:")}
 	var err error
-	if s.config, err = decide.ParseConfig(getenv(envConfig)); err != nil {
-		faults = append(faults, fmt.Errorf("%s: %w", envConfig, err))
+	if s.config, err = decide.ParseConfig(getenv(contract.EnvRollbackResponder)); err != nil {
+		faults = append(faults, fmt.Errorf("%s: %w", contract.EnvRollbackResponder, err))
 	}
 	return s, errors.Join(faults...)
 }

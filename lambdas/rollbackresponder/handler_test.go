@@ -99,8 +99,8 @@ func (w *world) task(id, code string, exit *int32) ecstypes.Task {
 func (w *world) settings() settings {
 	s, err := readSettings(func(name string) string {
 		return map[string]string{
-			contract.EnvPlatform: "slipway", contract.EnvTopicARN: w.sns.Topic, envStage: "prod",
-			envConfig: `{"service": "` + service + `", "application": "slipway-prod", "deploymentGroup": "prod", "logGroup": "/slipway/prod/app",
+			contract.EnvPlatform: "slipway", contract.EnvTopicARN: w.sns.Topic, contract.EnvStage: "prod",
+			contract.EnvRollbackResponder: `{"service": "` + service + `", "application": "slipway-prod", "deploymentGroup": "prod", "logGroup": "/slipway/prod/app",
 				"targetGroups": ["` + green + `"], "alarms": ["prod-5xx", "prod-cpu"], "records": "/slipway/prod/rollbacks"}`,
 		}[name]
 	})

@@ -12,6 +12,7 @@ import (
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"slipway/internal/contract"
 	"slipway/lambdas/internal/fakeaws"
 )
 
@@ -69,7 +70,7 @@ func TestPassingFaults(t *testing.T) {
 		before := w.cloud.TotalCalls()
 		ctx, cancel := context.WithTimeout(context.Background(), margin/2)
 		defer cancel()
-		if answer, err := w.invoke(ctx, isCompleteName, r.poll); err != nil || answer["IsComplete"] != false {
+		if answer, err := w.invoke(ctx, contract.RolloutIsComplete, r.poll); err != nil || answer["IsComplete"] != false {
 			t.Errorf("got %v, %v", answer, err)
 		}
 		if w.cloud.TotalCalls() != before {
@@ -81,7 +82,7 @@ func TestPassingFaults(t *testing.T) {
 		r := w.update(green).mustBegin()
 		ctx, cancel := context.WithCancel(context.Background())
 		w.cloud.Before = func(string) { cancel() }
-		if answer, err := w.invoke(ctx, isCompleteName, r.poll); err != nil || answer["IsComplete"] != false {
+		if answer, err := w.invoke(ctx, contract.RolloutIsComplete, r.poll); err != nil || answer["IsComplete"] != false {
 			t.Errorf("got %v, %v", answer, err)
 		}
 	})
@@ -173,11 +174,11 @@ func TestMalformedEvents(t *testing.T) {
 		change  map[string]any
 		part    string
 	}{
-		"another type of request":       {onEventName, map[string]any{"RequestType": "Import"}, `RequestType is "Import"`},
-		"no request ID":                 {onEventName, map[string]any{"RequestId": ""}, "RequestId is missing"},
-		"properties that are no object": {onEventName, map[string]any{"ResourceProperties": "x"}, "read the provider framework's event"},
-		"onEvent's answer is missing":   {isCompleteName, nil, "onEvent and isComplete must be the same version"},
-		"onEvent's answer is malformed": {isCompleteName, map[string]any{"RolloutBegan": "noon"}, "read the provider framework's event"},
+		"another type of request":       {contract.RolloutOnEvent, map[string]any{"RequestType": "Import"}, `RequestType is "Import"`},
+		"no request ID":                 {contract.RolloutOnEvent, map[string]any{"RequestId": ""}, "RequestId is missing"},
+		"properties that are no object": {contract.RolloutOnEvent, map[string]any{"ResourceProperties": "x"}, "read the provider framework's event"},
+		"onEvent's answer is missing":   {contract.RolloutIsComplete, nil, "onEvent and isComplete must be the same version"},
+		"onEvent's answer is malformed": {contract.RolloutIsComplete, map[string]any{"RolloutBegan": "noon"}, "read the provider framework's event"},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			w := newWorld(t)
@@ -211,11 +212,11 @@ func TestDeleteCallsNothingAndAlwaysSucceeds(t *testing.T) {
 			before := w.cloud.TotalCalls()
 			r := w.request(remove, "r-9", blue, change)
 			r.event["PhysicalResourceId"] = "any-id"
-			answer, err := w.invoke(context.Background(), onEventName, r.event)
+			answer, err := w.invoke(context.Background(), contract.RolloutOnEvent, r.event)
 			if err != nil || answer["PhysicalResourceId"] != "any-id" {
 				t.Errorf("got %v, %v", answer, err)
 			}
-			answer, err = w.invoke(context.Background(), isCompleteName, r.event)
+			answer, err = w.invoke(context.Background(), contract.RolloutIsComplete, r.event)
 			if err != nil || answer["IsComplete"] != true || w.cloud.TotalCalls() != before {
 				t.Errorf("got %v, %v after %d calls", answer, err, w.cloud.TotalCalls()-before)
 			}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"slipway/internal/contract"
 	"slipway/lambdas/internal/logging"
 	"slipway/lambdas/rollout/apply"
 	"slipway/lambdas/rollout/decide"
@@ -150,12 +151,12 @@ func physicalID(e event) string {
 // choose is the handler that the environment names. Both are one binary: they take the same steps.
 func (h handler) choose(name string) (any, error) {
 	switch name {
-	case onEventName:
+	case contract.RolloutOnEvent:
 		return lambdaFunc(h.onEvent), nil
-	case isCompleteName:
+	case contract.RolloutIsComplete:
 		return lambdaFunc(h.isComplete), nil
 	}
-	return nil, fmt.Errorf("%s is %q; give it %s or %s", envHandler, name, onEventName, isCompleteName)
+	return nil, fmt.Errorf("%s is %q; give it %s or %s", contract.EnvRolloutHandler, name, contract.RolloutOnEvent, contract.RolloutIsComplete)
 }
 
 // lambdaFunc takes the event undecoded, so that one that isn't as documented is refused in our words, and bounds every

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cdtypes "github.com/aws/aws-sdk-go-v2/service/codedeploy/types"
 
+	"slipway/internal/contract"
 	"slipway/lambdas/internal/fakeaws"
 )
 
@@ -433,7 +434,7 @@ func TestRepeatedAndLostEvents(t *testing.T) {
 			}
 		}
 		r := w.update(green)
-		_, _ = w.invoke(ctx, onEventName, r.event)
+		_, _ = w.invoke(ctx, contract.RolloutOnEvent, r.event)
 		w.cloud.Before = nil
 		w.deployments(1)
 		r.mustBegin().waits()

@@ -12,16 +12,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/codedeploy"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 
+	"slipway/internal/contract"
 	"slipway/lambdas/internal/awsconfig"
 	"slipway/lambdas/internal/logging"
 	"slipway/lambdas/rollout/apply"
-)
-
-// The environment variable that says which of the two handlers this function is, and its values.
-const (
-	envHandler     = "SLIPWAY_ROLLOUT_HANDLER"
-	onEventName    = "on-event"
-	isCompleteName = "is-complete"
 )
 
 func main() {
@@ -31,7 +25,7 @@ func main() {
 		stop(log, err)
 	}
 	roller := apply.Roller{CodeDeploy: codedeploy.NewFromConfig(cfg), ECS: ecs.NewFromConfig(cfg), Region: cfg.Region, Now: time.Now}
-	handle, err := handler{roller: roller, log: log, now: time.Now}.choose(os.Getenv(envHandler))
+	handle, err := handler{roller: roller, log: log, now: time.Now}.choose(os.Getenv(contract.EnvRolloutHandler))
 	if err != nil {
 		stop(log, err)
 	}

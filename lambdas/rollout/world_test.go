@@ -14,6 +14,7 @@ import (
 	cdtypes "github.com/aws/aws-sdk-go-v2/service/codedeploy/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 
+	"slipway/internal/contract"
 	"slipway/lambdas/internal/fakeaws"
 	"slipway/lambdas/rollout/apply"
 	"slipway/lambdas/rollout/decide"
@@ -133,7 +134,7 @@ func (w *world) invoke(ctx context.Context, name string, event map[string]any) (
 // begin sends the event to onEvent, and remembers what the framework passes on.
 func (r *request) begin() error {
 	r.w.t.Helper()
-	answer, err := r.w.invoke(context.Background(), onEventName, r.event)
+	answer, err := r.w.invoke(context.Background(), contract.RolloutOnEvent, r.event)
 	if err != nil {
 		return err
 	}
@@ -159,7 +160,7 @@ func (r *request) mustBegin() *request {
 // look polls isComplete once, and checks the framework's rule that only the end has data.
 func (r *request) look() (done bool, data map[string]any, err error) {
 	r.w.t.Helper()
-	answer, err := r.w.invoke(context.Background(), isCompleteName, r.poll)
+	answer, err := r.w.invoke(context.Background(), contract.RolloutIsComplete, r.poll)
 	if err != nil {
 		return false, nil, err
 	}
