@@ -4,7 +4,6 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsecs"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awselasticloadbalancingv2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsrds"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
 	"github.com/aws/constructs-go/constructs/v10"
@@ -49,33 +48,48 @@ func watchData(stack awscdk.Stack, cfg *config.Config, stage config.Stage, topic
 
 // watched are the alarms of a stage's service.
 type watched struct {
-	alarms    []awscloudwatch.Alarm
-	unhealthy awscloudwatch.CompositeAlarm
+	scope     constructs.Construct
+	props     monitoring.Props
+	service   monitoring.Service
+	shown     []awscloudwatch.IAlarm
+	stopping  []awscloudwatch.Alarm // roll a deployment back; they need nothing but the load balancer
+	following []awscloudwatch.Alarm // watch the service itself
 }
 
-// watchService adds the alarms of a stage's service, of the functions in its stack, and the stage's dashboard. Call it when
-// the stack is complete.
-func watchService(stack awscdk.Stack, cfg *config.Config, stage config.Stage, on stageStacks, public *front.Front, service awsecs.BaseService,
-	targets ...awselasticloadbalancingv2.ApplicationTargetGroup) *watched {
-	scope := constructs.NewConstruct(stack, jsii.String("Monitoring"))
-	topic := importTopic(scope, on)
-	props := monitoring.Props{Prefix: alarmPrefix(cfg, stage), Topic: topic}
-	watching := monitoring.Service{
-		Cluster: contract.ClusterName(stage.Name), Name: *service.ServiceName(), LoadBalancer: *public.LoadBalancer().LoadBalancerFullName(),
+// watchService adds the alarms of a stage's service, which need not be there yet: those that roll a deployment back come
+// first.
+func watchService(stack awscdk.Stack, cfg *config.Config, stage config.Stage, on stageStacks, r *routes) *watched {
+	w := &watched{scope: constructs.NewConstruct(stack, jsii.String("Monitoring"))}
+	w.props = monitoring.Props{Prefix: alarmPrefix(cfg, stage), Topic: importTopic(w.scope, on)}
+	w.service = monitoring.Service{
+		Cluster: contract.ClusterName(stage.Name), Name: contract.ServiceName(stage.Name), LoadBalancer: *r.front.LoadBalancer().LoadBalancerFullName(),
 	}
-	for _, group := range targets {
-		watching.TargetGroups = append(watching.TargetGroups, *group.TargetGroupFullName())
+	for _, group := range r.groups() {
+		w.service.TargetGroups = append(w.service.TargetGroups, *group.TargetGroupFullName())
 	}
-	var w watched
-	w.alarms, w.unhealthy = monitoring.WatchService(scope, props, monitoring.ServiceAlarms(watching, serviceThresholds(stage)))
-	functions := monitoring.WatchFunctions(scope, props, stack)
+	table := monitoring.ServiceAlarms(w.service, serviceThresholds(stage))
+	alarms, unhealthy := monitoring.WatchService(w.scope, w.props, table)
+	w.shown = []awscloudwatch.IAlarm{unhealthy}
+	for i, alarm := range alarms {
+		w.shown = append(w.shown, alarm)
+		if table[i].Stops {
+			w.stopping = append(w.stopping, alarm)
+		} else {
+			w.following = append(w.following, alarm)
+		}
+	}
+	return w
+}
 
-	shown := []awscloudwatch.IAlarm{w.unhealthy}
-	for _, alarm := range append(w.alarms, functions...) {
-		shown = append(shown, alarm)
+// finish adds the alarms of the stack's functions, and the stage's dashboard. Call it when the stack is complete.
+func (w *watched) finish(stack awscdk.Stack, cfg *config.Config, stage config.Stage, service awsecs.FargateService) {
+	for _, alarm := range w.following {
+		alarm.Node().AddDependency(service) // a service that isn't there yet has too few tasks
 	}
-	addDashboard(scope, cfg, stage, watching, shown, "https://"+contract.AppHost(stage.Name, stage.Production, cfg.Domain))
-	return &w
+	for _, alarm := range monitoring.WatchFunctions(w.scope, w.props, stack) {
+		w.shown = append(w.shown, alarm)
+	}
+	addDashboard(w.scope, cfg, stage, w.service, w.shown, "https://"+contract.AppHost(stage.Name, stage.Production, cfg.Domain))
 }
 
 // watchFront is watchService for the load balancer that the QA environments share. It has no alarm on answers: what fails in

@@ -20,6 +20,8 @@ type Network struct {
 	AppSecurityGroup awsec2.ISecurityGroup
 	// LogKey encrypts log groups of the stage.
 	LogKey awskms.IKey
+	// NATAddresses are the public addresses of the NAT gateways.
+	NATAddresses []string
 }
 
 // NewNetwork adds the network stack of a stage.
@@ -48,7 +50,7 @@ func NewNetwork(scope constructs.Construct, cfg *config.Config, stage config.Sta
 		shareListWithQAEnvironments(stack, cfg, contract.KeyPrivateSubnetIDs, subnets.SubnetIds)
 		shareWithQAEnvironments(stack, cfg, contract.KeyAppSecurityGroupID, *built.AppSecurityGroup().SecurityGroupId())
 	}
-	return &Network{Stack: stack, VPC: built.VPC(), AppSecurityGroup: built.AppSecurityGroup(), LogKey: key}
+	return &Network{Stack: stack, VPC: built.VPC(), AppSecurityGroup: built.AppSecurityGroup(), LogKey: key, NATAddresses: built.NATAddresses()}
 }
 
 // shareListWithQAEnvironments is shareWithQAEnvironments for a list.

@@ -37,7 +37,8 @@ type stageStacks struct {
 	dns     *DNS
 }
 
-// NewService creates slipway-<stage>-service with a Fargate service that rolls and rolls back by ECS's circuit breaker.
+// NewService creates slipway-<stage>-service: the load balancer, the Fargate service behind it, and the strategy by which a
+// new version takes the place of the one that runs.
 func NewService(scope constructs.Construct, cfg *config.Config, stage config.Stage, on stageStacks, code gofunction.Code, imageTag string) *Service {
 	stack := newStack(scope, cfg, stage.Account, contract.StageStack(cfg.Platform, stage.Name, contract.PartService),
 		"Application of the "+stage.Name+" stage and its load balancer", stage.Retain)
@@ -76,41 +77,13 @@ func NewService(scope constructs.Construct, cfg *config.Config, stage config.Sta
 		Retain:               stage.Retain,
 	})
 
-	targets := awselasticloadbalancingv2.NewApplicationTargetGroup(stack, jsii.String("Targets"), &awselasticloadbalancingv2.ApplicationTargetGroupProps{
-		Vpc:                 on.network.VPC,
-		TargetType:          awselasticloadbalancingv2.TargetType_IP,
-		Protocol:            awselasticloadbalancingv2.ApplicationProtocol_HTTP,
-		Port:                jsii.Number(contract.ContainerPort),
-		DeregistrationDelay: awscdk.Duration_Seconds(jsii.Number(30)),
-		HealthCheck: &awselasticloadbalancingv2.HealthCheck{
-			Path:                    jsii.String(contract.HealthPath),
-			HealthyHttpCodes:        jsii.String("200"),
-			Interval:                awscdk.Duration_Seconds(jsii.Number(10)),
-			Timeout:                 awscdk.Duration_Seconds(jsii.Number(5)),
-			HealthyThresholdCount:   jsii.Number(2),
-			UnhealthyThresholdCount: jsii.Number(3),
-		},
-	})
-	balancer := newFront(stack, stage, on, on.dns.Certificate(stack, stage), []string{contract.AppHost(stage.Name, stage.Production, cfg.Domain)},
-		awselasticloadbalancingv2.ListenerAction_Forward(&[]awselasticloadbalancingv2.IApplicationTargetGroup{targets}, nil), false)
-
-	service := awsecs.NewFargateService(stack, jsii.String("Service"), &awsecs.FargateServiceProps{
-		ServiceName:                 jsii.String(stage.Name + "-service"),
-		Cluster:                     on.cluster.Cluster,
-		TaskDefinition:              task.Definition(),
-		AssignPublicIp:              jsii.Bool(false),
-		VpcSubnets:                  &awsec2.SubnetSelection{SubnetType: awsec2.SubnetType_PRIVATE_WITH_EGRESS},
-		SecurityGroups:              &[]awsec2.ISecurityGroup{appSecurityGroup(stack, on.network)},
-		MinHealthyPercent:           jsii.Number(100),
-		MaxHealthyPercent:           jsii.Number(200),
-		CircuitBreaker:              &awsecs.DeploymentCircuitBreaker{Enable: jsii.Bool(true), Rollback: jsii.Bool(true)},
-		AvailabilityZoneRebalancing: awsecs.AvailabilityZoneRebalancing_ENABLED,
-		HealthCheckGracePeriod:      awscdk.Duration_Seconds(jsii.Number(60)),
-		PropagateTags:               awsecs.PropagatedTagSource_SERVICE,
-		EnableECSManagedTags:        jsii.Bool(true),
-		// No DesiredCount: autoscaling owns it, and a deployment must not reset it.
-	})
-	service.AttachToApplicationTargetGroup(targets)
+	routes := newRoutes(stack, cfg, stage, on)
+	watched := watchService(stack, cfg, stage, on, routes)
+	d := &delivery{cfg: cfg, stage: stage, on: on, code: code, task: task, routes: routes}
+	if *stage.Deployment.Alarms {
+		d.stopping = watched.stopping
+	}
+	service := d.newService(stack)
 	// A task that starts before its roles have their policies cannot pull its image, and counts against the breaker.
 	service.Node().AddDependency(task.Construct())
 	scaling := service.AutoScaleTaskCount(&awsapplicationautoscaling.EnableScalingProps{
@@ -122,16 +95,17 @@ func NewService(scope constructs.Construct, cfg *config.Config, stage config.Sta
 		ScaleInCooldown:          awscdk.Duration_Minutes(jsii.Number(5)),
 		ScaleOutCooldown:         awscdk.Duration_Minutes(jsii.Number(1)),
 	})
-	scaleFurther(stack, scaling, service, balancer, stage)
-	selected.RecordAfter(service)
-	protect(stack, cfg, stage, on.network, balancer)
-	watchService(stack, cfg, stage, on, balancer, service, targets)
+	scaleFurther(stack, scaling, service, routes.front, stage)
+	protect(stack, cfg, stage, on.network, routes.front)
+	d.tellFailures(stack, watched.props)
+	selected.RecordAfter(d.rollOut(stack, service))
+	watched.finish(stack, cfg, stage, service)
 
 	awscdk.NewCfnOutput(stack, jsii.String("Url"), &awscdk.CfnOutputProps{
 		Value:       jsii.String("https://" + contract.AppHost(stage.Name, stage.Production, cfg.Domain)),
 		Description: jsii.String("Where the application answers"),
 	})
-	return &Service{Stack: stack, Front: balancer}
+	return &Service{Stack: stack, Front: routes.front}
 }
 
 // newFront is a stage's public load balancer.

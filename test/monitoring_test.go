@@ -44,6 +44,8 @@ func TestTheAlarmsOfProduction(t *testing.T) {
 			"error-rate":               "IF(requests >= 20, 100 * FILL(errors, 0) / requests, 0) >= 5, 1 of 1 x 300s, notBreaching",
 			"balancer-errors":          "AWS/ApplicationELB HTTPCode_ELB_5XX_Count Sum >= 10, 1 of 1 x 300s, notBreaching",
 			"unhealthy-targets":        "AWS/ApplicationELB UnHealthyHostCount Maximum >= 1, 5 of 5 x 60s, notBreaching",
+			"unhealthy-targets-2":      "AWS/ApplicationELB UnHealthyHostCount Maximum >= 1, 5 of 5 x 60s, notBreaching", // the other side
+			"rollback-events":          "AWS/SQS ApproximateNumberOfMessagesVisible Maximum >= 1, 1 of 1 x 300s, notBreaching",
 			"tasks":                    "desired - running >= 1, 10 of 10 x 60s, breaching",
 			"image-resolver-errors":    "AWS/Lambda Errors Sum >= 1, 1 of 1 x 300s, notBreaching",
 			"image-resolver-throttles": "AWS/Lambda Throttles Sum >= 1, 1 of 1 x 300s, notBreaching",
@@ -86,11 +88,11 @@ func TestThresholdsFollowTheConfiguration(t *testing.T) {
 // TestAlarmsLookAtTheRightThing: the dimensions are those under which each service publishes the metric.
 func TestAlarmsLookAtTheRightThing(t *testing.T) {
 	stack := shippedAssembly(t).stack(t, "slipway-prod-service")
-	service, balancer := stack.one(t, "AWS::ECS::Service").LogicalID, stack.one(t, "AWS::ElasticLoadBalancingV2::LoadBalancer").LogicalID
-	group := stack.all("AWS::ElasticLoadBalancingV2::TargetGroup")[0].LogicalID
+	balancer := stack.one(t, "AWS::ElasticLoadBalancingV2::LoadBalancer").LogicalID
+	group := "Targets" + idSuffix(t, stack, "Targets")
 	attribute := func(id, name string) any { return map[string]any{"Fn::GetAtt": []string{id, name}} }
 	dimension := func(name string, value any) any { return map[string]any{"Name": name, "Value": value} }
-	ofService := []any{dimension("ClusterName", "prod-cluster"), dimension("ServiceName", attribute(service, "Name"))}
+	ofService := []any{dimension("ClusterName", "prod-cluster"), dimension("ServiceName", "prod-service")}
 	ofBalancer := []any{dimension("LoadBalancer", attribute(balancer, "LoadBalancerFullName"))}
 	got := alarmsByName(stack)
 	for _, name := range []string{"cpu", "memory"} {

@@ -170,6 +170,8 @@ var fixedNames = map[string]string{
 	"AWS::WAFv2::IPSet Name":                                "the response to findings writes to it; a replacement would lose the list",
 	"AWS::WAFv2::WebACL Name":                               "dimension of its metrics; nothing but name and scope replace it",
 	"AWS::CloudTrail::Trail TrailName":                      "the policies of its bucket and its key name the trail before it exists",
+	"AWS::CodeDeploy::Application ApplicationName":          "policies and events name it before it is there; nothing but the name replaces it",
+	"AWS::CodeDeploy::DeploymentGroup DeploymentGroupName":  "as with the application",
 	"AWS::ECR::Repository RepositoryName":                   "image names are built from it in all accounts",
 	"AWS::ECS::Cluster ClusterName":                         "part of the contract: <stage>-cluster",
 	"AWS::ECS::Service ServiceName":                         "the cleanup and people find services by it",

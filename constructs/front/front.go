@@ -3,6 +3,8 @@
 package front
 
 import (
+	"fmt"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscertificatemanager"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsec2"
@@ -41,8 +43,11 @@ type Props struct {
 
 // Front is the load balancer and its two listeners.
 type Front struct {
-	balancer awselasticloadbalancingv2.ApplicationLoadBalancer
-	https    awselasticloadbalancingv2.ApplicationListener
+	construct   constructs.Construct
+	group       awsec2.SecurityGroup
+	certificate awscertificatemanager.ICertificate
+	balancer    awselasticloadbalancingv2.ApplicationLoadBalancer
+	https       awselasticloadbalancingv2.ApplicationListener
 }
 
 // New creates the load balancer. Its HTTPS listener answers with defaultAction.
@@ -89,14 +94,8 @@ func New(scope constructs.Construct, id string, props Props, defaultAction awsel
 	})
 	balancer.LogAccessLogs(accessLogs(this, props), nil)
 
-	https := balancer.AddListener(jsii.String("Https"), &awselasticloadbalancingv2.BaseApplicationListenerProps{
-		Port:          jsii.Number(443),
-		Protocol:      awselasticloadbalancingv2.ApplicationProtocol_HTTPS,
-		Certificates:  &[]awselasticloadbalancingv2.IListenerCertificate{awselasticloadbalancingv2.ListenerCertificate_FromCertificateManager(props.Certificate)},
-		SslPolicy:     awselasticloadbalancingv2.SslPolicy_RECOMMENDED_TLS,
-		DefaultAction: defaultAction,
-		Open:          jsii.Bool(false),
-	})
+	f := &Front{construct: this, group: group, certificate: props.Certificate, balancer: balancer}
+	f.https = f.listen("Https", 443, defaultAction)
 	balancer.AddListener(jsii.String("Http"), &awselasticloadbalancingv2.BaseApplicationListenerProps{
 		Port:     jsii.Number(80),
 		Protocol: awselasticloadbalancingv2.ApplicationProtocol_HTTP,
@@ -114,7 +113,35 @@ func New(scope constructs.Construct, id string, props Props, defaultAction awsel
 			Target:     target,
 		})
 	}
-	return &Front{balancer: balancer, https: https}
+	return f
+}
+
+func (f *Front) listen(id string, port int, defaultAction awselasticloadbalancingv2.ListenerAction) awselasticloadbalancingv2.ApplicationListener {
+	return f.balancer.AddListener(jsii.String(id), &awselasticloadbalancingv2.BaseApplicationListenerProps{
+		Port:          jsii.Number(port),
+		Protocol:      awselasticloadbalancingv2.ApplicationProtocol_HTTPS,
+		Certificates:  &[]awselasticloadbalancingv2.IListenerCertificate{awselasticloadbalancingv2.ListenerCertificate_FromCertificateManager(f.certificate)},
+		SslPolicy:     awselasticloadbalancingv2.SslPolicy_RECOMMENDED_TLS,
+		DefaultAction: defaultAction,
+		Open:          jsii.Bool(false),
+	})
+}
+
+// AddTestListener adds an HTTPS listener that only these addresses may reach, with the same certificate. The load
+// balancer's name resolves to public addresses inside the VPC as well, so they are those of the NAT gateways.
+func (f *Front) AddTestListener(port int, addresses []string, defaultAction awselasticloadbalancingv2.ListenerAction) awselasticloadbalancingv2.ApplicationListener {
+	for i, address := range addresses {
+		rule := awsec2.NewCfnSecurityGroupIngress(f.construct, jsii.String(fmt.Sprintf("TestIngress-%d", i+1)), &awsec2.CfnSecurityGroupIngressProps{
+			GroupId:     f.group.SecurityGroupId(),
+			IpProtocol:  jsii.String("tcp"),
+			FromPort:    jsii.Number(port),
+			ToPort:      jsii.Number(port),
+			CidrIp:      jsii.String(address + "/32"),
+			Description: jsii.String("Deployment hook, through the NAT gateway"),
+		})
+		nag.Suppress(rule, "CdkNagValidationFailure", "The rule can't be checked before the NAT gateway has its address; it is for this address alone.")
+	}
+	return f.listen("Test", port, defaultAction)
 }
 
 // LoadBalancer is the CDK's load balancer.

@@ -30,6 +30,9 @@ type Alarm struct {
 	Percentile bool
 	// Noticed marks what users notice: it makes the service unhealthy.
 	Noticed bool
+	// Stops marks what rolls a deployment back: faults of a new version that show within minutes, by metrics of the load
+	// balancer, which exist before the service does.
+	Stops bool
 }
 
 // Props of Watch.

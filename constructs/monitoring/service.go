@@ -50,19 +50,19 @@ func ServiceAlarms(s Service, t ServiceThresholds) []Alarm {
 			Name: "latency", Tells: "One in a hundred requests waits longer than the threshold. See the dashboard for CPU, database and traffic.",
 			Metric: s.latency("p99"), Threshold: float64(t.LatencyMillis) / 1000, Periods: 5, Datapoints: 3,
 			Missing:    awscloudwatch.TreatMissingData_NOT_BREACHING, // no requests, no latency
-			Percentile: true, Noticed: true,
+			Percentile: true, Noticed: true, Stops: true,
 		},
 		{
 			Name: "error-rate", Tells: "Too many requests are answered with an error of the application. Its log says which.",
 			Metric: s.errorRate(t.MinRequests), Threshold: float64(t.ErrorPercent), Periods: 1, Datapoints: 1,
 			// Without requests there is no rate; below the floor the expression gives 0.
-			Missing: awscloudwatch.TreatMissingData_NOT_BREACHING, Noticed: true,
+			Missing: awscloudwatch.TreatMissingData_NOT_BREACHING, Noticed: true, Stops: true,
 		},
 		{
 			Name: "balancer-errors", Tells: "The load balancer itself answers with errors: no healthy task, or tasks that break connections off.",
 			Metric: s.balancer("HTTPCode_ELB_5XX_Count", "Sum", 5), Threshold: balancerErrors, Periods: 1, Datapoints: 1,
 			// The load balancer reports this count only when there is something to count.
-			Missing: awscloudwatch.TreatMissingData_NOT_BREACHING, Noticed: true,
+			Missing: awscloudwatch.TreatMissingData_NOT_BREACHING, Noticed: true, Stops: true,
 		},
 		{
 			Name: "tasks", Tells: "Fewer tasks run than should. The service's events and the stopped tasks' reasons say why.",

@@ -116,6 +116,17 @@ func (n *Network) VPC() awsec2.Vpc { return n.vpc }
 // in front adds that rule, as a resource of its own.
 func (n *Network) AppSecurityGroup() awsec2.SecurityGroup { return n.appSecurityGroup }
 
+// NATAddresses are the public addresses of the NAT gateways, tokens; none for a NAT instance, whose address changes.
+func (n *Network) NATAddresses() []string {
+	var addresses []string
+	for _, subnet := range *n.vpc.PublicSubnets() {
+		if eip, ok := subnet.Node().TryFindChild(jsii.String("EIP")).(awsec2.CfnEIP); ok {
+			addresses = append(addresses, *eip.Ref())
+		}
+	}
+	return addresses
+}
+
 // setRanges writes the configured ranges, which the L2 construct can't take one by one.
 func setRanges(subnets *[]awsec2.ISubnet, ranges []netip.Prefix) {
 	for i, subnet := range *subnets {

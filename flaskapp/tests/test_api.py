@@ -271,4 +271,4 @@ def test_readiness_names_the_failing_part(
 def test_the_version_tells_the_schema(live: FlaskClient) -> None:
     answer = check(live.get("/version"), "/version").json
     assert answer is not None
-    assert answer["database_revision"] == "0001"
+    assert answer["database_revision"] == answer["expected_database_revision"] == "0001"

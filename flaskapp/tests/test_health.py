@@ -67,6 +67,7 @@ def test_version_tells_commit_environment_and_version(client: FlaskClient) -> No
         "commit": COMMIT,
         "database_revision": None,
         "environment": "qa-fix-login",
+        "expected_database_revision": "0001",
         "image_digest": None,
         "version": VERSION,
     }

@@ -49,6 +49,7 @@ def test_it_answers(server: Server) -> None:
         "commit": COMMIT,
         "database_revision": None,
         "environment": "qa-fix-login",
+        "expected_database_revision": "0001",
         "image_digest": None,
         "version": VERSION,
     }

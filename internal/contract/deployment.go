@@ -25,4 +25,6 @@ func DeploymentGroup(platform, stage string) string { return platform + "-" + st
 func ServiceName(stage string) string { return stage + "-service" }
 
 // RollbackRecords is the path of the SSM parameters in which the rollback responder keeps what it found.
-func RollbackRecords(platform, stage string) string { return "/" + platform + "/" + stage + "/rollbacks" }
+func RollbackRecords(platform, stage string) string {
+	return "/" + platform + "/" + stage + "/rollbacks"
+}

@@ -5,7 +5,7 @@ import logging
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
-from slipway_app import aws, container, current
+from slipway_app import aws, container, current, schema
 from slipway_app.credentials import SecretError
 from slipway_app.database import UNAVAILABLE, Database, ReadOnlyError
 from slipway_app.storage import Store
@@ -45,10 +45,12 @@ def ready() -> ResponseReturnValue:
 def version() -> ResponseReturnValue:
     """Say which commit and image run, in which environment, on which schema."""
     settings = current.settings()
+    revision = _revision()
     return jsonify(
         commit=settings.commit,
-        database_revision=_revision(),
+        database_revision=revision,
         environment=settings.environment,
+        expected_database_revision=schema.expected(revision),
         image_digest=container.image_digest(settings.container_metadata),
         version=VERSION,
     )

@@ -17,7 +17,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 
-from slipway_app import aws, logs, services
+from slipway_app import aws, logs, schema, services
 from slipway_app.credentials import SecretError
 from slipway_app.database import UNAVAILABLE, Database
 from slipway_app.settings import Settings, SettingsError
@@ -61,9 +61,7 @@ def upgrade(database: Database, lock_seconds: float = LOCK_SECONDS) -> tuple[str
             connection.commit()
             before = _revision(connection)
             config = Config()
-            config.set_main_option(
-                "script_location", str(resources.files("slipway_app.migrations"))
-            )
+            config.set_main_option("script_location", str(resources.files(schema.MIGRATIONS)))
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
             connection.commit()
