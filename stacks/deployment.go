@@ -17,6 +17,7 @@ import (
 	"slipway/constructs/monitoring"
 	"slipway/constructs/nativebluegreen"
 	"slipway/constructs/rollbackresponder"
+	"slipway/constructs/strategyguard"
 	"slipway/constructs/webtask"
 	"slipway/internal/config"
 	"slipway/internal/contract"
@@ -67,7 +68,11 @@ func (d *delivery) newService(stack awscdk.Stack) awsecs.FargateService {
 			props.DeploymentAlarms = &awsecs.DeploymentAlarmConfig{AlarmNames: &names, Behavior: awsecs.AlarmBehavior_ROLLBACK_ON_ALARM}
 		}
 	}
-	var first []constructs.IDependable
+	first := []constructs.IDependable{strategyguard.New(stack, "StrategyGuard", strategyguard.Props{
+		Code: d.code, ClusterName: contract.ClusterName(d.stage.Name), ServiceName: contract.ServiceName(d.stage.Name), ServiceARN: d.serviceARN(),
+		Strategy: string(strategy), RuleARN: *d.routes.production.ListenerRuleArn(), TargetGroupARN: *d.routes.blue.TargetGroupArn(),
+		Logs: stageLogs(d.cfg, d.stage, d.on.network, "strategy-guard"),
+	})}
 	if strategy == config.StrategyECS {
 		hook := d.newHook(stack, "")
 		native := nativebluegreen.New(stack, "BlueGreen", nativebluegreen.Props{

@@ -32,7 +32,7 @@ const routePriority = 100
 
 func newRoutes(stack awscdk.Stack, cfg *config.Config, stage config.Stage, on stageStacks) *routes {
 	r := &routes{blue: newTargets(stack, "Targets", on)}
-	r.front = newFront(stack, stage, on, on.dns.Certificate(stack, stage), []string{contract.AppHost(stage.Name, stage.Production, cfg.Domain)}, notFound())
+	r.front = newFront(stack, stage, on, on.dns.Certificate(stack, stage), []string{contract.AppHost(stage.Name, stage.Production, cfg.Domain)}, notFound(), false)
 	r.production = newRoute(stack, "ProductionRule", r.front.HTTPS(), r.blue)
 	if stage.Deployment.Strategy.BlueGreen() {
 		r.green = newTargets(stack, "GreenTargets", on)

@@ -404,3 +404,17 @@ func TestAlarmsRollARollingDeploymentBackUnlessToldOtherwise(t *testing.T) {
 		t.Errorf("alarm configuration %v %v", spec, err)
 	}
 }
+
+// TestTheServiceWaitsForTheGuard: an unsafe switch must fail before ECS hears of it.
+func TestTheServiceWaitsForTheGuard(t *testing.T) {
+	for stack, strategy := range map[string]string{productionStack: "codedeploy", "slipway-dev-service": "rolling"} {
+		all := shippedAssembly(t).stack(t, stack)
+		guard := all.one(t, "Custom::SlipwayStrategy")
+		guard.want(t, "Strategy", strategy)
+		service := all.one(t, "AWS::ECS::Service")
+		if !slices.Contains(list(service.DependsOn), any(guard.LogicalID)) {
+			t.Errorf("%s: the service depends on %s, not on the guard", stack, text(service.DependsOn))
+		}
+		guard.want(t, "TargetGroup", service.at("LoadBalancers.0.TargetGroupArn"))
+	}
+}

@@ -153,6 +153,7 @@ func TestLambdasMayDoExactlyWhatTheyDo(t *testing.T) {
 		{"imageresolver", "slipway-prod-service", "ImageResolverRole", shippedAssembly},
 		{"deployhook", "slipway-prod-service", "DeployHookRole", shippedAssembly},
 		{"rollbackresponder", "slipway-prod-service", "RollbacksResponderRole", shippedAssembly},
+		{"strategyguard", "slipway-prod-service", "StrategyGuardRole", shippedAssembly},
 		{"rollout", "slipway-prod-service", "BlueGreenOnEventRole", shippedAssembly},
 		{"rollout", "slipway-prod-service", "BlueGreenIsCompleteRole", shippedAssembly},
 	} {

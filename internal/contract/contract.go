@@ -21,7 +21,6 @@ const TagPlatform = "slipway:platform"
 
 // Tags of a QA environment's ECS service: the lease. Only the service carries them.
 const (
-	TagPlatform    = "slipway:platform"     // the platform that a resource belongs to
 	TagEnvironment = "slipway:environment"  // the slug
 	TagBranch      = "slipway:branch"       // the branch, characters outside the tag alphabet replaced
 	TagOwner       = "slipway:owner"        // who asked for it
