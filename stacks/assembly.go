@@ -20,17 +20,26 @@ import (
 func Assemble(app awscdk.App, cfg *config.Config, request config.Request, lambdas string) {
 	code := gofunction.Code{Directory: lambdas, Architecture: cfg.LambdaArchitecture}
 	setZones(app, cfg)
-	awscdk.Tags_Of(app).Add(jsii.String(contract.TagPlatform), jsii.String(cfg.Platform), nil)
-	awscdk.Aspects_Of(app).Add(cdknag.NewAwsSolutionsChecks(&cdknag.NagPackProps{Verbose: jsii.Bool(true)}), nil)
+	checkAndTag(app, cfg)
 
 	if request.Environment != nil {
 		NewQAEnvironment(app, cfg, *request.Environment, request.ImageTag)
 		return
 	}
+	if cfg.Pipeline.Enabled() {
+		NewPipeline(app, cfg, code, request.ImageTag)
+	}
 	root := addShared(app, cfg)
 	for _, stage := range cfg.Stages {
 		addStage(app, cfg, stage, root, code, request.ImageTag)
 	}
+}
+
+// checkAndTag adds what holds for every resource: the tag and cdk-nag's rules. Neither goes from an app into the stages of a
+// pipeline, which are assemblies of their own.
+func checkAndTag(scope constructs.Construct, cfg *config.Config) {
+	awscdk.Tags_Of(scope).Add(jsii.String(contract.TagPlatform), jsii.String(cfg.Platform), nil)
+	awscdk.Aspects_Of(scope).Add(cdknag.NewAwsSolutionsChecks(&cdknag.NagPackProps{Verbose: jsii.Bool(true)}), nil)
 }
 
 // addShared adds what all stages share. It is deployed before them.

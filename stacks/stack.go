@@ -27,7 +27,7 @@ func newNamedStack(scope constructs.Construct, cfg *config.Config, account, id, 
 // after makes a stack wait for another one that the same command deploys. Stacks of different stages of the pipeline follow
 // each other anyway, and the CDK refuses a dependency between them.
 func after(stack, other awscdk.Stack, reason string) {
-	if *awscdk.Stage_Of(stack).Node().Path() == *awscdk.Stage_Of(other).Node().Path() {
+	if *awscdk.Stage_Of(stack).StageName() == *awscdk.Stage_Of(other).StageName() {
 		stack.AddStackDependency(other, jsii.String(reason))
 	}
 }

@@ -157,7 +157,7 @@ func TestDocumentedStacksExist(t *testing.T) {
 	known := []string{ // with several accounts
 		contract.StageStack(platform, "<stage>", contract.StackDNS), contract.PlatformStack(platform, contract.StackSecurity) + "-<account",
 	}
-	for _, name := range []string{contract.StackSecurity, contract.StackRegistry, contract.StackDNS, contract.StackQALifecycle} {
+	for _, name := range []string{contract.StackSecurity, contract.StackRegistry, contract.StackDNS, contract.StackQALifecycle, contract.StackPipeline} {
 		known = append(known, contract.PlatformStack(platform, name))
 	}
 	for _, slug := range []string{"<slug>", "*", "…"} {

@@ -57,6 +57,7 @@ func TestMain(m *testing.M) {
 
 // assembly is one synthesis: the templates by stack name and the messages that the CDK and cdk-nag left on constructs.
 type assembly struct {
+	directory string
 	files     map[string]string // path of each template
 	templates map[string]template
 	errors    []string
@@ -83,17 +84,19 @@ var shipped = sync.OnceValues(func() (*assembly, error) {
 
 // several is the synthesis with a different account for every purpose, and with a sign-in before the QA environments.
 var several = sync.OnceValues(func() (*assembly, error) {
-	return synthesize(func(cfg *config.Config) {
-		cfg.Accounts = map[string]string{"shared": "111111111111", "workload": "222222222222", "prod": "333333333333"}
-		cfg.Stages[len(cfg.Stages)-1].Account = "prod"
-		cfg.QA.SignIn = config.SignIn{
-			Issuer: "https://id.example.com", AuthorizationEndpoint: "https://id.example.com/authorize", TokenEndpoint: "https://id.example.com/token",
-			UserInfoEndpoint: "https://id.example.com/userinfo", ClientID: "qa", Scope: "openid", Session: config.Duration(time.Hour),
-			SecretARN:    "arn:aws:secretsmanager:eu-west-1:222222222222:secret:qa/sign-in-a1B2c3",
-			SecretKeyARN: "arn:aws:kms:eu-west-1:222222222222:key/01234567-89ab-cdef-0123-456789abcdef",
-		}
-	}, nil)
+	return synthesize(severalAccounts, nil)
 })
+
+func severalAccounts(cfg *config.Config) {
+	cfg.Accounts = map[string]string{"shared": "111111111111", "workload": "222222222222", "prod": "333333333333"}
+	cfg.Stages[len(cfg.Stages)-1].Account = "prod"
+	cfg.QA.SignIn = config.SignIn{
+		Issuer: "https://id.example.com", AuthorizationEndpoint: "https://id.example.com/authorize", TokenEndpoint: "https://id.example.com/token",
+		UserInfoEndpoint: "https://id.example.com/userinfo", ClientID: "qa", Scope: "openid", Session: config.Duration(time.Hour),
+		SecretARN:    "arn:aws:secretsmanager:eu-west-1:222222222222:secret:qa/sign-in-a1B2c3",
+		SecretKeyARN: "arn:aws:kms:eu-west-1:222222222222:key/01234567-89ab-cdef-0123-456789abcdef",
+	}
+}
 
 func shippedAssembly(t *testing.T) *assembly { return must(t, shipped) }
 
@@ -146,7 +149,7 @@ func featureFlags() (map[string]any, error) {
 }
 
 func readAssembly(directory string) (*assembly, error) {
-	result := &assembly{files: map[string]string{}, templates: map[string]template{}}
+	result := &assembly{directory: directory, files: map[string]string{}, templates: map[string]template{}}
 	files, err := filepath.Glob(filepath.Join(directory, "*.template.json"))
 	if err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 
 	"slipway/constructs/cdkprovider"
 	"slipway/constructs/nag"
+	"slipway/constructs/nametag"
 )
 
 // ZoneProps of a Zone.
@@ -56,7 +57,9 @@ func (z *Zone) Certificate(id, name string, alternatives ...string) awscertifica
 	if len(alternatives) > 0 {
 		props.SubjectAlternativeNames = jsii.Strings(alternatives...)
 	}
-	return awscertificatemanager.NewCertificate(z.construct, jsii.String(id), props)
+	certificate := awscertificatemanager.NewCertificate(z.construct, jsii.String(id), props)
+	nametag.Set(certificate)
+	return certificate
 }
 
 // DelegationRoleProps of AllowDelegation.

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/constructs-go/constructs/v10"
@@ -19,7 +20,7 @@ func WatchFunctions(scope constructs.Construct, props Props, within constructs.I
 		if !ok || function.Runtime() == nil || !strings.HasPrefix(*function.Runtime(), "provided") {
 			continue
 		}
-		name := functionName(*function.Node().Path())
+		name := functionName(strings.TrimPrefix(*function.Node().Path(), *awscdk.Stack_Of(function).Node().Path()))
 		if scope.Node().TryFindChild(jsii.String("Alarm-"+name+"-throttles")) == nil {
 			alarms = append(alarms, Watch(scope, props, []Alarm{Errors(name, *function.Ref()), Throttles(name, *function.Ref())})...)
 		}

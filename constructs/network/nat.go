@@ -5,6 +5,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"slipway/constructs/nag"
+	"slipway/constructs/nametag"
 )
 
 // natProvider gives the way out and how many of it the VPC has. Approximate monthly cost in eu-west-1, without traffic:
@@ -59,6 +60,7 @@ func hardenNATInstances(provider awsec2.NatInstanceProviderV2, props Props) {
 	provider.Connections().AllowFrom(
 		awsec2.Peer_Ipv4(jsii.String(props.CIDR.String())), awsec2.Port_AllTraffic(), jsii.String("Private subnets on their way out"))
 	for _, instance := range *provider.GatewayInstances() {
+		nametag.Set(instance)
 		resource := instance.Node().DefaultChild().(awsec2.CfnInstance)
 		resource.SetMetadataOptions(&awsec2.CfnInstance_MetadataOptionsProperty{
 			HttpTokens:              jsii.String("required"), // IMDSv2 only

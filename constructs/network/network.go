@@ -16,6 +16,7 @@ import (
 
 	"slipway/constructs/loggroup"
 	"slipway/constructs/nag"
+	"slipway/constructs/nametag"
 )
 
 // NAT is how private subnets reach the internet. NAT is outbound only: nothing gets in through it.
@@ -97,6 +98,10 @@ func New(scope constructs.Construct, id string, props Props) *Network {
 		RestrictDefaultSecurityGroup: jsii.Bool(false),
 	})
 
+	nametag.Set(n.vpc)
+	for _, subnet := range append(*n.vpc.PrivateSubnets(), *n.vpc.PublicSubnets()...) {
+		nametag.Set(subnet)
+	}
 	setRanges(n.vpc.PrivateSubnets(), props.PrivateSubnets)
 	setRanges(n.vpc.PublicSubnets(), props.PublicSubnets)
 	if instances, ok := provider.(awsec2.NatInstanceProviderV2); ok {
@@ -144,11 +149,11 @@ func (n *Network) addFlowLogs(props Props) {
 			Conditions: &map[string]any{"StringEquals": map[string]any{"aws:SourceAccount": awscdk.Stack_Of(n.construct).Account()}},
 		}),
 	})
-	n.vpc.AddFlowLog(jsii.String("FlowLog"), &awsec2.FlowLogOptions{
+	nametag.Set(n.vpc.AddFlowLog(jsii.String("FlowLog"), &awsec2.FlowLogOptions{
 		Destination:            awsec2.FlowLogDestination_ToCloudWatchLogs(group, role),
 		TrafficType:            awsec2.FlowLogTrafficType_ALL,
 		MaxAggregationInterval: awsec2.FlowLogMaxAggregationInterval_TEN_MINUTES,
-	})
+	}))
 }
 
 // addAppSecurityGroup names what a task may reach. Amazon's DNS resolver, the task metadata service and the time
@@ -208,6 +213,7 @@ func (n *Network) newACL(id string, subnets *[]awsec2.ISubnet) *accessControlLis
 		SubnetSelection: &awsec2.SubnetSelection{Subnets: subnets},
 	})}
 	// Going out, the security groups decide: a stateless list would have to repeat every client's ports.
+	nametag.Set(list.NetworkAcl)
 	list.AddEntry(jsii.String("OutAll"), &awsec2.CommonNetworkAclEntryOptions{
 		Cidr: awsec2.AclCidr_AnyIpv4(), RuleNumber: jsii.Number(100), Traffic: awsec2.AclTraffic_AllTraffic(),
 		Direction: awsec2.TrafficDirection_EGRESS, RuleAction: awsec2.Action_ALLOW,

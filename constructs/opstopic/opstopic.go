@@ -64,6 +64,17 @@ func New(scope constructs.Construct, id string, props Props) *Topic {
 	return &Topic{topic: topic, key: key}
 }
 
+// AllowEvents lets rules of EventBridge publish. The rule's target says so in the topic's policy, but not in the key's, where
+// EventBridge knows no condition: https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
+func (t *Topic) AllowEvents() {
+	t.key.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Sid:        jsii.String("EventsPublish"),
+		Principals: &[]awsiam.IPrincipal{awsiam.NewServicePrincipal(jsii.String("events.amazonaws.com"), nil)},
+		Actions:    jsii.Strings("kms:Decrypt", "kms:GenerateDataKey*"),
+		Resources:  jsii.Strings("*"), // in a key policy, * is this key
+	}), nil)
+}
+
 // Resource is the CDK's topic.
 func (t *Topic) Resource() awssns.Topic { return t.topic }
 

@@ -31,6 +31,8 @@ type Config struct {
 	DNS DNS `yaml:"dns"`
 	// Notifications are the e-mail addresses subscribed to the operations topics; default none.
 	Notifications []string `yaml:"notifications"`
+	// Pipeline is the CDK pipeline; default none.
+	Pipeline Pipeline `yaml:"pipeline"`
 	// Stages in deployment order.
 	Stages []Stage `yaml:"stages"`
 	// QA governs the QA environments.

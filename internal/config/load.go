@@ -90,6 +90,7 @@ func fillDefaults(c *Config, set map[string]bool) {
 	orDefault(set, "registry.keepImages", &c.Registry.KeepImages, 200)
 	orDefault(set, "registry.untaggedDays", &c.Registry.UntaggedDays, 7)
 	orDefault(set, "registry.scan.refuse", &c.Registry.Scan.Refuse, SeverityHigh)
+	fillPipeline(&c.Pipeline, set)
 	for i := range c.Stages {
 		fillStage(&c.Stages[i], set, item("stages", i))
 	}

@@ -177,6 +177,7 @@ func TestEachDefaultIsAsDocumented(t *testing.T) {
 		"only the CPU scales":                    qa.Scaling.RequestsPerTarget == 0 && len(qa.Scaling.Schedules) == 0,
 		"the web ACL blocks":                     qa.WAF.Mode == WAFBlock && qa.WAF.RateLimit == 2000,
 		"artifacts may be large":                 slices.Equal(qa.WAF.UploadPaths, []string{"/artifacts", "/api/artifacts"}),
+		"there is no pipeline":                   !cfg.Pipeline.Enabled() && cfg.Pipeline == Pipeline{},
 		"every request is traced":                qa.Tracing.SampleRatio == 1,
 		"production is sampled":                  prod.Tracing.SampleRatio == 0.05,
 		"alarms have thresholds":                 qa.Alarms == Alarms{85, 85, 2000, 5, 20, 80, 10, 78, 60}, // 78 is 70 % of the 112 connections of 1 GiB

@@ -28,6 +28,7 @@ func configs() *rapid.Generator[*Config] {
 			Accounts:      map[string]string{"shared": rapid.StringMatching(`[0-9]{12}`).Draw(t, "shared"), "007": rapid.StringMatching(`0[0-7]{11}`).Draw(t, "octal")},
 			Notifications: []string{}, LambdaArchitecture: "arm64",
 		}
+		c.Pipeline = Pipeline{"", rapid.StringMatching(`[A-Za-z0-9._-]{1,9}(/[A-Za-z0-9._-]{1,9}){1,2}`).Draw(t, "source"), rapid.SampledFrom([]string{"main", "release/2026"}).Draw(t, "branch")}
 		account := rapid.SampledFrom([]string{"shared", "007"})
 		for _, letter := range rapid.Permutation([]string{"a", "b", "c", "d"}).Draw(t, "zones")[:3] {
 			c.Zones = append(c.Zones, c.Region+letter)
@@ -37,6 +38,8 @@ func configs() *rapid.Generator[*Config] {
 		}
 		c.Registry = Registry{account.Draw(t, "registry"), rapid.StringMatching(`[a-z0-9]{1,5}((-|_|/)[a-z0-9]{1,5}){0,3}`).Filter(func(s string) bool { return len(s) > 1 && strings.Trim(s, "0123456789_") != "" }).Draw(t, "repository"), rapid.IntRange(1, 10000).Draw(t, "images"), rapid.IntRange(1, 3650).Draw(t, "untagged"), drawScan(t)}
 		c.GitHub = GitHub{"o-1/r.2_x", rapid.StringMatching(`[1-9][0-9]{0,18}`).Draw(t, "owner"), rapid.StringMatching(`[1-9][0-9]{0,18}`).Draw(t, "repo"), rapid.Bool().Draw(t, "provider")}
+		c.Pipeline.ConnectionARN = fmt.Sprintf("arn:aws:%s:%s:%s:connection/01234567-89ab-cdef-0123-456789abcdef",
+			rapid.SampledFrom([]string{"codeconnections", "codestar-connections"}).Draw(t, "service"), c.Region, c.Accounts[c.Registry.Account])
 		c.DNS.Account = account.Draw(t, "dns")
 		names := []string{"dev", "stage", "prod"}[:rapid.IntRange(0, 3).Draw(t, "stages")]
 		for i, name := range slices.Insert(names, 0, "qa") {

@@ -26,6 +26,7 @@ func validate(cfg *Config, d *document) {
 	v.scan()
 	v.github()
 	v.notifications()
+	v.pipeline()
 	v.stages()
 	v.networks()
 	v.qa()

@@ -18,6 +18,7 @@ const (
 const (
 	StackRegistry    = "registry"
 	StackDNS         = "dns"
+	StackPipeline    = "pipeline"
 	StackQALifecycle = "qa-lifecycle"
 	StackSecurity    = "security" // one in each account
 )

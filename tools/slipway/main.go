@@ -13,6 +13,7 @@ import (
 	"text/tabwriter"
 
 	"slipway/tools/slipway/qa"
+	"slipway/tools/slipway/smoke"
 )
 
 // Exit codes of every command.
@@ -32,6 +33,7 @@ type command struct {
 
 // commands are all there are, in the order of the help.
 var commands = []command{
+	{"smoke", "Asks a stage's application whether the right commit answers", smoke.Run},
 	{"qa", "Makes, lists, extends, wakes and deletes QA environments; pauses their cleanup", qa.Run},
 }
 
