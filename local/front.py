@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 
-from . import codedeploy, forward, loadbalancers
+from . import account_settings, codedeploy, forward, loadbalancers
 
 
 def wrap(inner, moto_port: int, gateway: int):
@@ -24,6 +24,12 @@ def wrap(inner, moto_port: int, gateway: int):
             status, content = codedeploy.answer(forward.account_of(signed[0]), signed[1],
                                                 _field(scope, b"x-amz-target"), await _body(receive))
             await _answer(send, status, [("Content-Type", "application/x-amz-json-1.1")], content)
+            return
+        if signed and account_settings.wanted(signed[2], scope["path"]):
+            status, kind, content = account_settings.answer(
+                forward.account_of(signed[0]), signed[1], signed[2], scope["method"], scope["path"],
+                scope.get("query_string", b"").decode("latin-1"), await _body(receive))
+            await _answer(send, status, [("Content-Type", kind)], content)
             return
         if not signed:
             raw_path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")

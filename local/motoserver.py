@@ -63,6 +63,22 @@ def _ask_ministack_for_ecs_services(endpoint: str) -> None:
     ApplicationAutoscalingBackend._ecs_service_exists_for_target = exists
 
 
+def _merge_features() -> None:
+    """Lets UpdateDetector change the features that it names and keep the others, as GuardDuty does; moto forgets them."""
+    from moto.guardduty.models import Detector
+
+    original = Detector.update
+
+    def update(self, enable, frequency, data_sources, features):
+        if features is not None:
+            changed = {feature["name"]: feature for feature in features}
+            kept = [changed.pop(old["name"], old) for old in self.features]
+            features = kept + list(changed.values())
+        original(self, enable, frequency, data_sources, features)
+
+    Detector.update = update
+
+
 def main() -> None:
     """Reads its settings from the environment that ``up`` gives it and serves until SIGTERM."""
     port = int(os.environ["SLIPWAY_MOTO_PORT"])
@@ -80,6 +96,7 @@ def main() -> None:
     # requests that come after the replay.
     from moto.applicationautoscaling.models import ApplicationAutoscalingBackend
     ApplicationAutoscalingBackend._ecs_service_exists_for_target = lambda self, resource_id: True
+    _merge_features()
     replayed = _replay(recording, Client(application))
     _ask_ministack_for_ecs_services(os.environ["SLIPWAY_ENDPOINT"])
     recorder.start_recording()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from . import api_additions, containers, dependencies, ecs_services, waiting
+from . import account_settings, api_additions, containers, dependencies, ecs_services, waiting
 
 SECRETS_TRANSFORM = "AWS::SecretsManager-2024-09-16"
 
@@ -15,6 +15,7 @@ def apply() -> None:
     # Here, since this file offers what that one needs.
     from . import exports, lambdanet, rules, scans, targets, tasksets
 
+    account_settings.apply()
     api_additions.apply()
     containers.apply()
     dependencies.apply()

@@ -13,7 +13,8 @@ from pathlib import Path
 _lock = threading.Lock()
 
 
-def _path() -> Path:
+def path() -> Path:
+    """The file of the records of the running instance."""
     return Path(os.environ["SLIPWAY_RECORDS"])
 
 
@@ -39,12 +40,12 @@ def _others(records: list[dict], account: str, region: str, kind: str, identity:
 def put(account: str, region: str, kind: str, identity: str, properties: dict) -> None:
     """Adds or replaces the record of one thing."""
     with _lock:
-        kept = _others(read(_path()), account, region, kind, identity)
+        kept = _others(read(path()), account, region, kind, identity)
         kept.append({"account": account, "region": region, "type": kind, "id": identity, "properties": properties})
-        _write(_path(), kept)
+        _write(path(), kept)
 
 
 def remove(account: str, region: str, kind: str, identity: str) -> None:
     """Removes the record of one thing, if there is one."""
     with _lock:
-        _write(_path(), _others(read(_path()), account, region, kind, identity))
+        _write(path(), _others(read(path()), account, region, kind, identity))

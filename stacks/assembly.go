@@ -29,7 +29,7 @@ func Assemble(app awscdk.App, cfg *config.Config, request config.Request, lambda
 	if cfg.Pipeline.Enabled() {
 		NewPipeline(app, cfg, code, request.ImageTag)
 	}
-	root := addShared(app, cfg)
+	root := addShared(app, cfg, code)
 	for _, stage := range cfg.Stages {
 		addStage(app, cfg, stage, root, code, request.ImageTag)
 	}
@@ -43,8 +43,8 @@ func checkAndTag(scope constructs.Construct, cfg *config.Config) {
 }
 
 // addShared adds what all stages share. It is deployed before them.
-func addShared(scope constructs.Construct, cfg *config.Config) *DNS {
-	NewSecurity(scope, cfg)
+func addShared(scope constructs.Construct, cfg *config.Config, code gofunction.Code) *DNS {
+	NewSecurity(scope, cfg, code)
 	NewRegistry(scope, cfg)
 	return NewRootDNS(scope, cfg)
 }

@@ -4,7 +4,12 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
 	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
 
+	"slipway/constructs/cisalarms"
+	"slipway/constructs/gofunction"
+	"slipway/constructs/mfagroup"
+	"slipway/constructs/monitoring"
 	"slipway/constructs/network"
 	"slipway/constructs/opstopic"
 	"slipway/constructs/trail"
@@ -21,21 +26,23 @@ type Security struct {
 	LogKey awskms.Key
 	// Retain keeps records and keys when the stack is deleted.
 	Retain bool
+
+	trail *trail.Trail
 }
 
 // NewSecurity adds the security stack of each account. It depends on no other stack.
-func NewSecurity(scope constructs.Construct, cfg *config.Config) []*Security {
+func NewSecurity(scope constructs.Construct, cfg *config.Config, code gofunction.Code) []*Security {
 	var all []*Security
 	accounts := cfg.SecurityAccounts()
 	for _, account := range accounts {
-		all = append(all, newSecurity(scope, cfg, account, len(accounts) > 1))
+		all = append(all, newSecurity(scope, cfg, account, len(accounts) > 1, code))
 	}
 	return all
 }
 
 // newSecurity builds one account's stack. Its name is the same in every account; with several of them, the construct's ID,
 // by which the CDK CLI selects it, ends with the account's.
-func newSecurity(scope constructs.Construct, cfg *config.Config, account config.SecurityAccount, several bool) *Security {
+func newSecurity(scope constructs.Construct, cfg *config.Config, account config.SecurityAccount, several bool, code gofunction.Code) *Security {
 	name := contract.PlatformStack(cfg.Platform, contract.StackSecurity)
 	id := name
 	if several {
@@ -54,7 +61,7 @@ func newSecurity(scope constructs.Construct, cfg *config.Config, account config.
 		}),
 	}
 	t := cfg.Security.Trail
-	trail.New(stack, "Trail", trail.Props{
+	s.trail = trail.New(stack, "Trail", trail.Props{
 		Name:             contract.TrailName(cfg.Platform),
 		LogGroupName:     contract.SecurityLogGroup(cfg.Platform, "trail"),
 		LogDays:          t.LogDays,
@@ -66,5 +73,14 @@ func newSecurity(scope constructs.Construct, cfg *config.Config, account config.
 		S3Reads:          t.S3Events == config.S3EventsAll,
 		Retain:           retain,
 	})
+	s.setBaseline(cfg, account, code)
+	people := mfagroup.New(stack, "People")
+	awscdk.NewCfnOutput(stack, jsii.String("PeopleGroup"), &awscdk.CfnOutputProps{
+		Value: jsii.String(people.Name()), Description: jsii.String("Group of the people who are IAM users: nothing works for them without MFA"),
+	})
+
+	watch := monitoring.Props{Prefix: name, Topic: s.Topic.Resource()}
+	cisalarms.New(stack, "Cis", cisalarms.Props{LogGroup: s.trail.LogGroup(), Monitoring: watch})
+	monitoring.WatchFunctions(stack, watch, stack)
 	return s
 }

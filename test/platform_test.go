@@ -136,10 +136,19 @@ func TestEveryTopicIsEncryptedAndTLSOnly(t *testing.T) {
 // withoutResource are the actions for which AWS's service authorization reference names no resource type, so that "*" is
 // the narrowest that IAM accepts.
 var withoutResource = []string{
+	"access-analyzer:ListAnalyzers",
 	"cloudformation:ListStacks",
 	"codedeploy:BatchGetDeploymentTargets",
 	"codedeploy:ListDeploymentTargets",
 	"codedeploy:StopDeployment",
+	"config:DeleteDeliveryChannel",
+	"config:DescribeDeliveryChannels",
+	"config:PutDeliveryChannel",
+	"ec2:DisableEbsEncryptionByDefault",
+	"ec2:EnableEbsEncryptionByDefault",
+	"ec2:GetEbsEncryptionByDefault",
+	"ec2:GetInstanceMetadataDefaults",
+	"ec2:ModifyInstanceMetadataDefaults",
 	"ec2:DescribeNetworkInterfaces", // Lambda in a VPC
 	"ec2:DescribeSubnets",
 	"ecr:GetAuthorizationToken",
@@ -153,7 +162,15 @@ var withoutResource = []string{
 	"elasticloadbalancing:DescribeTargetGroups",
 	"elasticloadbalancing:DescribeTargetHealth",
 	"elasticloadbalancing:DescribeTags",
+	"guardduty:CreateDetector",
+	"guardduty:ListDetectors",
+	"iam:DeleteAccountPasswordPolicy",
+	"iam:GetAccountPasswordPolicy",
+	"iam:ListVirtualMFADevices",
+	"iam:UpdateAccountPasswordPolicy",
 	"route53:ListHostedZonesByName",
+	"s3:GetAccountPublicAccessBlock",
+	"s3:PutAccountPublicAccessBlock",
 	"xray:PutTraceSegments",
 }
 

@@ -1,11 +1,17 @@
 package test
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"slipway/internal/config"
 )
@@ -17,6 +23,12 @@ var guarded = sync.OnceValues(func() (*assembly, error) {
 			cfg.Stages[i].Retain = false
 		}
 		cfg.Security.Trail = config.Trail{LockDays: 30, ArchiveAfterDays: 10, KeepDays: 400, LogDays: 30, S3Events: config.S3EventsAll}
+		cfg.Security.Password = config.Password{MinLength: 16, Reuse: 12, MaxAgeDays: 0}
+		cfg.Security.GuardDuty.Frequency = config.Duration(6 * time.Hour)
+		cfg.Security.GuardDuty.Features = []config.Feature{config.FeatureEKSAudit, config.FeatureEC2Runtime}
+		no := false
+		cfg.Security.BlockPublicBuckets = &no
+		cfg.Security.RecordConfiguration, cfg.Security.SecurityHub = true, true
 	}, nil)
 })
 
@@ -137,6 +149,197 @@ func TestObjectEventsLeaveOutTheTrailsOwnBucket(t *testing.T) {
 func bucketID(t *testing.T, trail resource) string {
 	t.Helper()
 	return fmt.Sprint(at(trail.at("S3BucketName"), "Ref"))
+}
+
+// setting is the custom resource of a setting, and what it asks for.
+func setting(t *testing.T, stack template, name string) (resource, map[string]string) {
+	t.Helper()
+	for _, r := range stack.all("Custom::SlipwayAccountSetting") {
+		if r.at("Setting") != name {
+			continue
+		}
+		r.want(t, "Memory", "/slipway/security/before/"+name)
+		var desired map[string]string
+		written := r.at("Desired")
+		if joined := list(at(written, "Fn::Join.1")); joined != nil { // with tokens in it
+			written = ""
+			for _, part := range joined {
+				if literal, ok := part.(string); ok {
+					written = fmt.Sprint(written, literal)
+				} else {
+					written = fmt.Sprint(written, ref(part))
+				}
+			}
+		}
+		if err := json.Unmarshal([]byte(fmt.Sprint(written)), &desired); err != nil {
+			t.Fatalf("%s: %v in %s", name, err, text(written))
+		}
+		return r, desired
+	}
+	t.Fatalf("no setting %s", name)
+	return resource{}, nil
+}
+
+func wantSetting(t *testing.T, stack template, name string, want map[string]string) {
+	t.Helper()
+	if _, got := setting(t, stack, name); !maps.Equal(got, want) {
+		t.Errorf("%s: %v, want %v", name, got, want)
+	}
+}
+
+// TestThePasswordPolicyIsCISs: CIS 5.0 1.7 and 1.8, and the age that the platform's description asks for.
+func TestThePasswordPolicyIsCISs(t *testing.T) {
+	classes := map[string]string{"uppercase": "true", "lowercase": "true", "numbers": "true", "symbols": "true", "usersChangeTheirOwn": "true"}
+	want := maps.Clone(classes)
+	maps.Copy(want, map[string]string{"minimumLength": "14", "reusePrevention": "24", "maxAgeDays": "90"})
+	wantSetting(t, security(t), "password-policy", want)
+	maps.Copy(classes, map[string]string{"minimumLength": "16", "reusePrevention": "12", "maxAgeDays": "0"})
+	wantSetting(t, must(t, guarded).stack(t, "slipway-security"), "password-policy", classes)
+}
+
+func TestNewVolumesAreEncrypted(t *testing.T) {
+	wantSetting(t, security(t), "ebs-encryption", map[string]string{"enabled": "true"})
+}
+
+func TestNewInstancesDemandIMDSv2(t *testing.T) {
+	wantSetting(t, security(t), "instance-metadata", map[string]string{"httpTokens": "required"})
+}
+
+func TestNoBucketOfTheAccountIsPublic(t *testing.T) {
+	wantSetting(t, security(t), "s3-public-access", map[string]string{
+		"blockPublicAcls": "true", "ignorePublicAcls": "true", "blockPublicPolicy": "true", "restrictPublicBuckets": "true",
+	})
+	if raw := text(must(t, guarded).stack(t, "slipway-security")); strings.Contains(raw, "s3-public-access") {
+		t.Error("public buckets are blocked against the configuration")
+	}
+}
+
+func TestTheAccountHasAnAnalyzer(t *testing.T) {
+	wantSetting(t, security(t), "access-analyzer", map[string]string{"name": "slipway"})
+}
+
+// TestEveryFeatureOfGuardDutyIsOnOrOff: what GuardDuty isn't told is on.
+func TestEveryFeatureOfGuardDutyIsOnOrOff(t *testing.T) {
+	wantSetting(t, security(t), "guardduty-detector", map[string]string{
+		"enabled": "true", "frequency": "FIFTEEN_MINUTES",
+		"feature/S3_DATA_EVENTS": "ENABLED", "feature/EBS_MALWARE_PROTECTION": "ENABLED", "feature/RDS_LOGIN_EVENTS": "ENABLED",
+		"feature/LAMBDA_NETWORK_LOGS": "ENABLED", "feature/EKS_AUDIT_LOGS": "DISABLED", "feature/RUNTIME_MONITORING": "ENABLED",
+		"feature/RUNTIME_MONITORING/ECS_FARGATE_AGENT_MANAGEMENT": "ENABLED",
+		"feature/RUNTIME_MONITORING/EC2_AGENT_MANAGEMENT":         "DISABLED",
+		"feature/RUNTIME_MONITORING/EKS_ADDON_MANAGEMENT":         "DISABLED",
+	})
+	wantSetting(t, must(t, guarded).stack(t, "slipway-security"), "guardduty-detector", map[string]string{
+		"enabled": "true", "frequency": "SIX_HOURS",
+		"feature/S3_DATA_EVENTS": "DISABLED", "feature/EBS_MALWARE_PROTECTION": "DISABLED", "feature/RDS_LOGIN_EVENTS": "DISABLED",
+		"feature/LAMBDA_NETWORK_LOGS": "DISABLED", "feature/EKS_AUDIT_LOGS": "ENABLED", "feature/RUNTIME_MONITORING": "ENABLED",
+		"feature/RUNTIME_MONITORING/ECS_FARGATE_AGENT_MANAGEMENT": "DISABLED",
+		"feature/RUNTIME_MONITORING/EC2_AGENT_MANAGEMENT":         "ENABLED",
+		"feature/RUNTIME_MONITORING/EKS_ADDON_MANAGEMENT":         "DISABLED",
+	})
+	// An account can have one detector only, so a template that declares one fails where there is one already.
+	eachResource(t, func(t *testing.T, stack string, _ template, r resource) {
+		for _, single := range []string{"AWS::GuardDuty::Detector", "AWS::AccessAnalyzer::Analyzer", "AWS::SecurityHub::Hub", "AWS::Config::ConfigurationRecorder"} {
+			if r.Type == single {
+				t.Errorf("%s: %s can't be adopted", stack, r.LogicalID)
+			}
+		}
+	})
+}
+
+func TestWithoutRuntimeMonitoringNoAgentIsManaged(t *testing.T) {
+	off := must(t, func() (*assembly, error) {
+		return synthesize(func(cfg *config.Config) {
+			cfg.Security.GuardDuty.Features = nil
+			cfg.Accounts["shared"] = "222222222222"
+		}, nil)
+	})
+	_, desired := setting(t, off.stack(t, "slipway-security-111111111111"), "guardduty-detector")
+	for key, value := range desired {
+		if strings.HasPrefix(key, "feature/") && value != "DISABLED" || strings.Count(key, "/") > 1 {
+			t.Errorf("%s is %s", key, value)
+		}
+	}
+	if len(desired) != 8 {
+		t.Errorf("%d values: %v", len(desired), desired)
+	}
+}
+
+func TestWhatCostsByUseIsASwitch(t *testing.T) {
+	for _, name := range []string{"config-recorder", "security-hub"} {
+		if strings.Contains(text(security(t)), name) {
+			t.Errorf("%s is on by default", name)
+		}
+	}
+	stack := must(t, guarded).stack(t, "slipway-security")
+	hub, standards := setting(t, stack, "security-hub")
+	if !maps.Equal(standards, map[string]string{
+		"standard/standards/cis-aws-foundations-benchmark/v/5.0.0":            "true",
+		"standard/standards/aws-foundational-security-best-practices/v/1.0.0": "true",
+	}) {
+		t.Errorf("standards %v", standards)
+	}
+	recorder, values := setting(t, stack, "config-recorder")
+	bucket := stack.Resources[values["bucket"]]
+	if bucket.Type != "AWS::S3::Bucket" || bucket.at("ObjectLockEnabled") != nil || values["recording"] != "true" {
+		t.Errorf("the recorder gets %v", values)
+	}
+	if !slices.Contains(list(hub.DependsOn), any(recorder.LogicalID)) {
+		t.Error("the hub doesn't wait for the recorder")
+	}
+	for _, policy := range stack.all("AWS::S3::BucketPolicy") {
+		if at(policy.at("Bucket"), "Ref") != values["bucket"] {
+			continue
+		}
+		if !slices.Contains(list(recorder.DependsOn), any(policy.LogicalID)) {
+			t.Error("AWS Config looks at the bucket before its policy is there")
+		}
+		write := statement(t, policy.at("PolicyDocument"), "ConfigWrites")
+		if got := text(at(write, "Condition.StringEquals")); got != `{"aws:SourceAccount":"111111111111","s3:x-amz-acl":"bucket-owner-full-control"}` {
+			t.Errorf("AWS Config writes under %s", got)
+		}
+	}
+}
+
+// TestTheBaselineMayDoExactlyWhatItDoes compares the policy with the calls recorded from the handler's own tests.
+func TestTheBaselineMayDoExactlyWhatItDoes(t *testing.T) {
+	// What AWS asks of the caller within other calls: to hand a role to AWS Config, and to see that of malware protection.
+	onBehalf := []string{"iam:GetRole", "iam:PassRole"}
+	raw, err := os.ReadFile(filepath.Join(root, "lambdas", "accountbaseline", "testdata", "actions.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	called := slices.DeleteFunc(strings.Fields(regexp.MustCompile(`(?m)^#.*$`).ReplaceAllString(string(raw), "")), func(s string) bool { return s == "" })
+	granted := keys(policyActions(security(t), "AccountSettingsRole"))
+	for _, action := range called {
+		if !slices.Contains(granted, action) {
+			t.Errorf("calls %s without a grant", action)
+		}
+	}
+	for _, action := range granted {
+		if !slices.Contains(slices.Concat(called, grantedByTheCDK, onBehalf), action) {
+			t.Errorf("is granted %s and never calls it", action)
+		}
+	}
+	if len(called) < 30 {
+		t.Errorf("%d calls only", len(called))
+	}
+}
+
+// TestARemovedSettingCanStillRestore: CloudFormation changes policies before it deletes resources, so a switch may take no
+// permission away.
+func TestARemovedSettingCanStillRestore(t *testing.T) {
+	on := policyActions(must(t, guarded).stack(t, "slipway-security"), "AccountSettingsRole")
+	off := policyActions(security(t), "AccountSettingsRole")
+	for action := range on {
+		if _, granted := off[action]; !granted {
+			t.Errorf("%s goes with a switch", action)
+		}
+	}
+	for _, r := range security(t).all("Custom::SlipwayAccountSetting") {
+		if at(r.at("ServiceToken"), "Fn::GetAtt.0") == nil {
+			t.Errorf("%s doesn't depend on its function, whose role might go first", r.LogicalID)
+		}
+	}
 }
 
 // TestEachAccountHasItsSecurityStack: the same name in each, for the account is in the stack's environment.

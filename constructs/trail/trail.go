@@ -43,6 +43,7 @@ type Props struct {
 type Trail struct {
 	construct constructs.Construct
 	bucket    awss3.Bucket
+	access    awss3.Bucket
 	group     awslogs.LogGroup
 }
 
@@ -53,7 +54,8 @@ func New(scope constructs.Construct, id string, props Props) *Trail {
 	arn := *stack.FormatArn(&awscdk.ArnComponents{Service: jsii.String("cloudtrail"), Resource: jsii.String("trail"), ResourceName: jsii.String(props.Name)})
 
 	allowKey(props.Key, arn, *stack.Account())
-	t := &Trail{construct: this, bucket: newBucket(this, props)}
+	t := &Trail{construct: this}
+	t.addBuckets(props)
 	t.allowDelivery(arn, *stack.Account())
 	if props.Retain {
 		t.denyDeletion()
@@ -91,8 +93,8 @@ func New(scope constructs.Construct, id string, props Props) *Trail {
 // LogGroup is where CloudTrail writes all events, a few minutes after they happen.
 func (t *Trail) LogGroup() awslogs.ILogGroup { return t.group }
 
-// Bucket holds the files.
-func (t *Trail) Bucket() awss3.IBucket { return t.bucket }
+// AccessLogs takes the access logs of the account's buckets of records.
+func (t *Trail) AccessLogs() awss3.IBucket { return t.access }
 
 // allowKey follows CloudTrail's documentation of key policies:
 // https://docs.aws.amazon.com/awscloudtrail/latest/userguide/create-kms-key-policy-for-cloudtrail.html
@@ -114,12 +116,13 @@ func allowKey(key awskms.Key, trail, account string) {
 	allow("CloudTrailLooksAtTheKey", []string{"kms:DescribeKey"}, map[string]any{"StringEquals": source})
 }
 
-func newBucket(scope constructs.Construct, props Props) awss3.Bucket {
+// addBuckets makes the bucket of the files and that of its access logs.
+func (t *Trail) addBuckets(props Props) {
 	policy, empty := awscdk.RemovalPolicy_DESTROY, true
 	if props.Retain {
 		policy, empty = awscdk.RemovalPolicy_RETAIN, false
 	}
-	logs := awss3.NewBucket(scope, jsii.String("AccessLogs"), &awss3.BucketProps{
+	t.access = awss3.NewBucket(t.construct, jsii.String("AccessLogs"), &awss3.BucketProps{
 		// S3 can't deliver access logs to a bucket with object lock, or whose default encryption is a KMS key.
 		Encryption:        awss3.BucketEncryption_S3_MANAGED,
 		BlockPublicAccess: awss3.BlockPublicAccess_BLOCK_ALL(),
@@ -134,7 +137,7 @@ func newBucket(scope constructs.Construct, props Props) awss3.Bucket {
 		RemovalPolicy:     policy,
 		AutoDeleteObjects: jsii.Bool(empty),
 	})
-	nag.Suppress(logs, "AwsSolutions-S1", "It is itself the target of access logs; logging into itself would never end.")
+	nag.Suppress(t.access, "AwsSolutions-S1", "It is itself the target of access logs; logging into itself would never end.")
 
 	bucketProps := &awss3.BucketProps{
 		Encryption:             awss3.BucketEncryption_KMS,
@@ -145,7 +148,7 @@ func newBucket(scope constructs.Construct, props Props) awss3.Bucket {
 		ObjectOwnership:        awss3.ObjectOwnership_BUCKET_OWNER_ENFORCED,
 		EnforceSSL:             jsii.Bool(true),
 		MinimumTLSVersion:      jsii.Number(1.2),
-		ServerAccessLogsBucket: logs,
+		ServerAccessLogsBucket: t.access,
 		ServerAccessLogsPrefix: jsii.String("trail/"),
 		LifecycleRules: &[]*awss3.LifecycleRule{
 			{
@@ -168,11 +171,10 @@ func newBucket(scope constructs.Construct, props Props) awss3.Bucket {
 		bucketProps.ObjectLockEnabled = jsii.Bool(true)
 		bucketProps.ObjectLockDefaultRetention = awss3.ObjectLockRetention_Governance(days(props.LockDays))
 	}
-	bucket := awss3.NewBucket(scope, jsii.String("Bucket"), bucketProps)
+	t.bucket = awss3.NewBucket(t.construct, jsii.String("Bucket"), bucketProps)
 	if empty {
-		cdkprovider.DeclareLogGroup(scope, cdkprovider.AutoDeleteObjects, props.LogDays)
+		cdkprovider.DeclareLogGroup(t.construct, cdkprovider.AutoDeleteObjects, props.LogDays)
 	}
-	return bucket
 }
 
 // allowDelivery lets this trail write, and no other: a bucket's name is no secret.

@@ -3,11 +3,62 @@ package config
 import (
 	"slices"
 	"strconv"
+	"time"
 )
 
 // Security is what every account gets besides its stages: the trail, detection, and the settings of the account itself.
 type Security struct {
-	Trail Trail `yaml:"trail"`
+	Trail     Trail     `yaml:"trail"`
+	Password  Password  `yaml:"password"`
+	GuardDuty GuardDuty `yaml:"guardDuty"`
+	// BlockPublicBuckets keeps every bucket of the account from being public; default true. An account that has a public
+	// website in a bucket needs false.
+	BlockPublicBuckets *bool `yaml:"blockPublicBuckets"`
+	// RecordConfiguration switches AWS Config on, which costs by the change; default false.
+	RecordConfiguration bool `yaml:"recordConfiguration"`
+	// SecurityHub checks the account against CIS 5.0 and AWS's Foundational Security Best Practices, which costs by the
+	// check; default false. Its checks read what RecordConfiguration records.
+	SecurityHub bool `yaml:"securityHub"`
+}
+
+// Password is the account's policy for the passwords of IAM users. A policy that is stricter already stays so.
+type Password struct {
+	// MinLength is 14–128; default 14.
+	MinLength int `yaml:"minLength"`
+	// Reuse is how many earlier passwords are refused, 1–24 (IAM's most); default 24.
+	Reuse int `yaml:"reuse"`
+	// MaxAgeDays is 0–1095, 0 for passwords that don't expire; default 90.
+	MaxAgeDays int `yaml:"maxAgeDays"`
+}
+
+// GuardDuty is the Region's detector.
+type GuardDuty struct {
+	// Enabled false leaves GuardDuty alone altogether, as an organization's administrator may want it; default true.
+	Enabled *bool `yaml:"enabled"`
+	// Frequency is how often a finding that goes on is told again: 15m, 1h or 6h; default 15m.
+	Frequency Duration `yaml:"frequency"`
+	// Features are those that are on; every other one is switched off. Default s3, malware, rds, lambda, fargate-runtime.
+	Features []Feature `yaml:"features"`
+}
+
+// Feature is an optional part of GuardDuty, with a price of its own.
+type Feature string
+
+// The features of GuardDuty.
+const (
+	FeatureS3             Feature = "s3"              // calls to buckets' objects
+	FeatureMalware        Feature = "malware"         // scans of volumes after a finding
+	FeatureRDS            Feature = "rds"             // logins to databases
+	FeatureLambda         Feature = "lambda"          // the network traffic of functions
+	FeatureEKSAudit       Feature = "eks-audit"       // Kubernetes' audit log
+	FeatureFargateRuntime Feature = "fargate-runtime" // an agent beside Fargate tasks
+	FeatureEC2Runtime     Feature = "ec2-runtime"     // an agent on instances
+	FeatureEKSRuntime     Feature = "eks-runtime"     // an agent on Kubernetes' nodes
+)
+
+// Features are all of them.
+var Features = []Feature{
+	FeatureS3, FeatureMalware, FeatureRDS, FeatureLambda, FeatureEKSAudit, FeatureFargateRuntime, FeatureEC2Runtime, FeatureEKSRuntime,
 }
 
 // S3Events are the object-level events that the trail records.
@@ -41,12 +92,44 @@ func fillSecurity(s *Security, set map[string]bool) {
 	orDefault(set, "security.trail.keepDays", &s.Trail.KeepDays, 1096)
 	orDefault(set, "security.trail.logDays", &s.Trail.LogDays, 90)
 	orDefault(set, "security.trail.s3Events", &s.Trail.S3Events, S3EventsNone)
+	orDefault(set, "security.password.minLength", &s.Password.MinLength, 14)
+	orDefault(set, "security.password.reuse", &s.Password.Reuse, 24)
+	orDefault(set, "security.password.maxAgeDays", &s.Password.MaxAgeDays, 90)
+	orDefault(set, "security.guardDuty.frequency", &s.GuardDuty.Frequency, Duration(15*time.Minute))
+	orDefault(set, "security.guardDuty.features", &s.GuardDuty.Features,
+		[]Feature{FeatureS3, FeatureMalware, FeatureRDS, FeatureLambda, FeatureFargateRuntime})
+	for _, field := range []**bool{&s.GuardDuty.Enabled, &s.BlockPublicBuckets} {
+		if *field == nil {
+			yes := true
+			*field = &yes
+		}
+	}
 }
 
 const maxTrailDays = 3650
 
 func (v *validator) security() {
-	v.trail("security.trail", v.cfg.Security.Trail)
+	s := v.cfg.Security
+	v.trail("security.trail", s.Trail)
+	v.between("security.password.minLength", s.Password.MinLength, 14, 128)
+	v.between("security.password.reuse", s.Password.Reuse, 1, 24)
+	v.between("security.password.maxAgeDays", s.Password.MaxAgeDays, 0, 1095)
+	v.guardDuty("security.guardDuty", s.GuardDuty)
+	v.want(!s.SecurityHub || s.RecordConfiguration, "security.securityHub", "true", "recordConfiguration: true with it: most of its checks read what AWS Config records")
+}
+
+func (v *validator) guardDuty(path string, g GuardDuty) {
+	frequencies := []time.Duration{15 * time.Minute, time.Hour, 6 * time.Hour}
+	v.want(slices.Contains(frequencies, g.Frequency.Duration()), path+".frequency", g.Frequency.String(), "15m, 1h or 6h")
+	names := make([]string, len(Features))
+	for i, feature := range Features {
+		names[i] = string(feature)
+	}
+	for i, feature := range g.Features {
+		at := item(path+".features", i)
+		v.want(slices.Contains(Features, feature), at, quote(string(feature)), "%s", join(names))
+		v.want(slices.Index(g.Features, feature) == i, at, quote(string(feature)), "each feature once")
+	}
 }
 
 func (v *validator) trail(path string, t Trail) {

@@ -29,7 +29,8 @@ type Request struct {
 }
 
 // Handler creates, updates or deletes the resource and returns its attributes. Its context ends before the function's
-// deadline. A Delete must not depend on the properties: after a failed Create they may be as bad as they were then.
+// deadline. A Delete must not fail for its properties: after a failed Create they may be as bad as they were then, and those
+// that can't be read are absent.
 type Handler func(context.Context, Request) (data map[string]string, err error)
 
 // Wrapper makes a Lambda handler of a Handler.
@@ -107,6 +108,7 @@ func parse(raw json.RawMessage) (event, error) {
 	}
 	switch e.RequestType {
 	case cfn.RequestDelete:
+		e.properties, _ = stringsOf(e.ResourceProperties)
 		return e, nil
 	case cfn.RequestCreate, cfn.RequestUpdate:
 	default:

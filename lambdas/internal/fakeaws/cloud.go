@@ -46,12 +46,14 @@ func New() *Cloud {
 // prefixes maps the SDK's service IDs to the prefixes of IAM actions. It is a list on purpose: a new service is added
 // with a look at the service authorization reference, for some actions aren't called like their operation.
 var prefixes = map[string]string{
+	"AccessAnalyzer":            "access-analyzer",
 	"Application Auto Scaling":  "application-autoscaling",
 	"Auto Scaling":              "autoscaling",
 	"CloudFormation":            "cloudformation",
 	"CloudWatch":                "cloudwatch",
 	"CloudWatch Logs":           "logs",
 	"CodeDeploy":                "codedeploy",
+	"Config Service":            "config",
 	"DynamoDB":                  "dynamodb",
 	"EC2":                       "ec2",
 	"ECR":                       "ecr",
@@ -60,8 +62,10 @@ var prefixes = map[string]string{
 	"GuardDuty":                 "guardduty",
 	"IAM":                       "iam",
 	"S3":                        "s3",
+	"S3 Control":                "s3",
 	"SNS":                       "sns",
 	"SSM":                       "ssm",
+	"SecurityHub":               "securityhub",
 	"Secrets Manager":           "secretsmanager",
 	"WAFV2":                     "wafv2",
 }
@@ -72,6 +76,13 @@ var permissions = map[string]string{
 	"s3:DeletePublicAccessBlock": "s3:PutBucketPublicAccessBlock",
 	"s3:GetPublicAccessBlock":    "s3:GetBucketPublicAccessBlock",
 	"s3:PutPublicAccessBlock":    "s3:PutBucketPublicAccessBlock",
+}
+
+// accountPermissions are those of S3 Control, whose operations are called like S3's.
+var accountPermissions = map[string]string{
+	"s3:DeletePublicAccessBlock": "s3:PutAccountPublicAccessBlock",
+	"s3:GetPublicAccessBlock":    "s3:GetAccountPublicAccessBlock",
+	"s3:PutPublicAccessBlock":    "s3:PutAccountPublicAccessBlock",
 }
 
 func permission(action string) string {
@@ -85,7 +96,7 @@ func permission(action string) string {
 // state freely.
 func On[In, Out any](c *Cloud, service string, answer func(*In) (*Out, error)) {
 	operation := strings.TrimSuffix(reflect.TypeFor[In]().Name(), "Input")
-	c.answers[action(service, operation)] = func(in any) (any, error) {
+	c.answers[service+" "+operation] = func(in any) (any, error) {
 		out, err := answer(in.(*In))
 		if err != nil {
 			return nil, err
@@ -99,7 +110,11 @@ func action(service, operation string) string {
 	if !ok {
 		panic(fmt.Sprintf("fakeaws: add the IAM prefix of service %q", service))
 	}
-	return prefix + ":" + operation
+	name := prefix + ":" + operation
+	if other, ok := accountPermissions[name]; ok && service == "S3 Control" {
+		return other
+	}
+	return name
 }
 
 // Fail makes the next calls of an IAM action fail, one after the other, with the errors.
@@ -160,13 +175,13 @@ func (c *Cloud) install(stack *middleware.Stack) error {
 			if err := ctx.Err(); err != nil {
 				return out, m, &aws.RequestCanceledError{Err: err}
 			}
-			out.Result, err = c.answer(action(awsmiddleware.GetServiceID(ctx), awsmiddleware.GetOperationName(ctx)),
-				middleware.GetStackValue(ctx, inputKey{}))
+			out.Result, err = c.answer(awsmiddleware.GetServiceID(ctx), awsmiddleware.GetOperationName(ctx), middleware.GetStackValue(ctx, inputKey{}))
 			return out, m, err
 		}), "Retry", middleware.After)
 }
 
-func (c *Cloud) answer(action string, in any) (any, error) {
+func (c *Cloud) answer(service, operation string, in any) (any, error) {
+	action := action(service, operation)
 	if c.Before != nil {
 		c.Before(action)
 	}
@@ -179,7 +194,7 @@ func (c *Cloud) answer(action string, in any) (any, error) {
 			return nil, faults[0]
 		}
 	}
-	answer, ok := c.answers[action]
+	answer, ok := c.answers[service+" "+operation]
 	if !ok {
 		return nil, c.refuse(fmt.Errorf("fakeaws: nothing answers %s", action))
 	}
