@@ -45,7 +45,7 @@ func NewPipeline(scope constructs.Construct, cfg *config.Config, code gofunction
 		return s
 	}
 	shared := stage("shared")
-	root := addShared(shared, cfg)
+	root := addShared(shared, cfg, code)
 	p.AddWave("shared", nil).AddStage(shared)
 	p.AddWave("image", []pipelines.Step{buildImage(p, cfg)})
 	for _, wave := range waves(cfg) {

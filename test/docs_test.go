@@ -155,7 +155,7 @@ func TestDocumentedMakeTargetsExist(t *testing.T) {
 func TestDocumentedStacksExist(t *testing.T) {
 	const platform = "slipway"
 	known := []string{ // with several accounts
-		contract.StageStack(platform, "<stage>", contract.StackDNS), contract.PlatformStack(platform, contract.StackSecurity) + "-<account",
+		contract.StageStack(platform, "<stage>", contract.StackDNS), contract.PlatformStack(platform, contract.StackSecurity) + "-<account", contract.PlatformStack(platform, contract.StackSecurity) + "*",
 	}
 	for _, name := range []string{contract.StackSecurity, contract.StackRegistry, contract.StackDNS, contract.StackQALifecycle, contract.StackPipeline} {
 		known = append(known, contract.PlatformStack(platform, name))

@@ -125,7 +125,7 @@ func allow(f *gofunction.Function, p Props) {
 	}
 	f.Allow([]string{"iam:CreateServiceLinkedRole"}, roles, map[string]any{"StringEquals": map[string]any{"iam:AWSServiceName": services}})
 	f.Allow([]string{"iam:GetRole"}, []string{linkedRole("malware-protection.guardduty.amazonaws.com", "AWSServiceRoleForAmazonGuardDutyMalwareProtection")}, nil)
-	f.Allow([]string{"iam:PassRole"}, []string{linkedRole("config.amazonaws.com", "AWSServiceRoleForConfig")},
-		map[string]any{"StringEquals": map[string]any{"iam:PassedToService": "config.amazonaws.com"}})
+	onlyTo := map[string]any{"StringEquals": map[string]any{"iam:PassedToService": "config.amazonaws.com"}} //nolint:gosec // no credential
+	f.Allow([]string{"iam:PassRole"}, []string{linkedRole("config.amazonaws.com", "AWSServiceRoleForConfig")}, onlyTo)
 	nag.Suppress(f.Construct(), "AwsSolutions-IAM5", "Settings of the account have no resource in IAM; the IDs of detectors and recorders that are there already are not known beforehand.")
 }

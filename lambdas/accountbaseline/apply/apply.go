@@ -42,18 +42,16 @@ type Baseline struct {
 func (b Baseline) Handle(ctx context.Context, request customresource.Request) (map[string]string, error) {
 	wish, err := decide.Parse(request.Properties)
 	row, known := b.row(wish.Setting)
-	if request.Type == cfn.RequestDelete {
-		if err != nil || !known {
-			// Nothing can have been changed by such a request.
-			b.Log.WarnContext(ctx, "nothing to restore", "setting", wish.Setting)
-			return nil, nil
-		}
-		return nil, b.restore(ctx, row, wish)
-	}
 	if err == nil && !known {
 		err = fmt.Errorf("there is no setting %q", wish.Setting)
 	}
-	if err != nil {
+	switch {
+	case err == nil && request.Type == cfn.RequestDelete:
+		return nil, b.restore(ctx, row, wish)
+	case request.Type == cfn.RequestDelete:
+		b.Log.WarnContext(ctx, "nothing can have been changed by such a request", "error", err.Error())
+		return nil, nil // its removal must not fail, or the stack could never go
+	case err != nil:
 		return nil, fmt.Errorf("account baseline: %w", err)
 	}
 	return b.set(ctx, row, wish)

@@ -120,7 +120,7 @@ func (g *GuardDuty) createDetector(in *guardduty.CreateDetectorInput) (*guarddut
 		return nil, g.cloud.refuse(badRequest("The request is rejected because a detector already exists for the current account."))
 	case in.Enable == nil:
 		return nil, g.cloud.refuse(badRequest("enable is required"))
-	case in.DataSources != nil && in.Features != nil:
+	case in.DataSources != nil: //nolint:staticcheck // deprecated: nobody may use it, least of all beside features
 		return nil, g.cloud.refuse(badRequest("The request is rejected because both data sources and features are provided."))
 	}
 	d := g.NewDetector("d1")
@@ -139,7 +139,7 @@ func (g *GuardDuty) updateDetector(in *guardduty.UpdateDetectorInput) (*guarddut
 	if err := g.may(in.DetectorId); err != nil {
 		return nil, err
 	}
-	if in.DataSources != nil && in.Features != nil {
+	if in.DataSources != nil { //nolint:staticcheck // as in createDetector
 		return nil, g.cloud.refuse(badRequest("The request is rejected because both data sources and features are provided."))
 	}
 	if in.Enable != nil {
