@@ -34,6 +34,11 @@ purge: ## Stop the local AWS and remove its state and containers
 app: flaskapp/.venv/.installed ## Run the sample application alone, on a database and a bucket of its own
 	flaskapp/.venv/bin/python flaskapp/run_local.py
 
+REPLAYED := lambdas/deployhook/replay/examples
+.PHONY: replay
+replay: ## Ask a new version what the deployment hook would: EVENT=file [URL=http://…] [CONFIG=file]; answers nobody
+	go run ./lambdas/deployhook/replay -event "$(or $(EVENT),$(REPLAYED)/codedeploy.json)" -config "$(or $(CONFIG),$(REPLAYED)/config.json)" $(if $(URL),-url "$(URL)")
+
 .PHONY: synth
 synth: setup build ## Write all templates to cdk.out (no credentials, no network)
 	cdk synth --quiet --no-lookups

@@ -155,7 +155,7 @@ type Service struct {
 	// CPU units and MemoryMiB form a pair that Fargate offers; default 512 and 1024.
 	CPU       int `yaml:"cpu"`
 	MemoryMiB int `yaml:"memoryMiB"`
-	// MinTasks and MaxTasks bound autoscaling, 1–5000; default 1 and 4, in production 2 and 8.
+	// MinTasks and MaxTasks bound autoscaling, 1–5000, in production 2–5000; default 1 and 4, in production 2 and 8.
 	MinTasks int `yaml:"minTasks"`
 	MaxTasks int `yaml:"maxTasks"`
 	// TargetCPUPercent is what autoscaling aims for, 10–90; default 60.
@@ -176,7 +176,7 @@ type ScheduledMinimum struct {
 	Schedule string `yaml:"schedule"`
 	// TimeZone is an IANA name such as Europe/Dublin; default UTC.
 	TimeZone string `yaml:"timeZone"`
-	// MinTasks is 1 to the service's maxTasks.
+	// MinTasks is 1, in production 2, to the service's maxTasks.
 	MinTasks int `yaml:"minTasks"`
 }
 

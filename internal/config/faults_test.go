@@ -52,6 +52,7 @@ func TestEachFaultIsReportedWithItsLine(t *testing.T) {
 		"null counts as left out":                     {[]string{"domain: example.com", "domain:"}, []string{"4: domain: got nothing, expected a DNS name"}},
 
 		// How a new version reaches the users.
+		"production on one task":                         {[]string{"production: true", "production: true\n    scaling: {schedules: [{schedule: \"cron(0 20 * * ? *)\", minTasks: 1}]}", "minTasks: 2", "minTasks: 1"}, []string{"27: stages[2].scaling.schedules[0].minTasks: got 1, expected 2 to", "49: stages[2].service.minTasks: got 1, expected 2 to 5000"}},
 		"an unknown strategy":                            {[]string{"logDays: 30", "deployment: {strategy: recreate}"}, []string{`19: stages[0].deployment.strategy: got "recreate", expected codedeploy, ecs or rolling`}},
 		"blue/green in the QA stage":                     {[]string{"cidr: 10.2.0.0/16", "cidr: 10.2.0.0/16\n    deployment: {strategy: ecs}"}, []string{`24: stages[1].deployment.strategy: got "ecs", expected rolling: the QA stage's environments`}},
 		"blue/green behind a NAT instance":               {[]string{"logDays: 30", "deployment: {strategy: codedeploy}", "cidr: 10.1.0.0/16", "cidr: 10.1.0.0/16\n      nat: instance"}, []string{`20: stages[0].deployment.strategy: got "codedeploy", expected rolling, or network.nat one or per-zone`}},
@@ -107,7 +108,7 @@ func TestEachFaultIsReportedWithItsLine(t *testing.T) {
 		"memory that doesn't fit the CPU":   {[]string{"memoryMiB: 2048", "memoryMiB: 1024"}, []string{"47: stages[2].service.memoryMiB: got 1024, expected memory that Fargate offers with 1024 CPU units: 2048 to 8192 in steps of 1024 MiB"}},
 		"memory between two steps":          {[]string{"cpu: 1024", "cpu: 8192", "memoryMiB: 2048", "memoryMiB: 18432"}, []string{"47: stages[2].service.memoryMiB: got 18432, expected memory that Fargate offers with 8192 CPU units: 16384 to 61440 in steps of 4096 MiB"}},
 		"default memory that doesn't fit":   {[]string{"memoryMiB: 2048\n      ", ""}, []string{"45: stages[2].service.memoryMiB: got 1024 (the default), expected"}},
-		"no task":                           {[]string{"minTasks: 2", "minTasks: 0"}, []string{"48: stages[2].service.minTasks: got 0, expected 1 to 5000"}},
+		"no task":                           {[]string{"minTasks: 2", "minTasks: 0"}, []string{"48: stages[2].service.minTasks: got 0, expected 2 to 5000"}},
 		"fewer tasks at most than at least": {[]string{"maxTasks: 8", "maxTasks: 1"}, []string{"49: stages[2].service.maxTasks: got 1, expected 2 to 5000: at least minTasks"}},
 		"a target above 90 %":               {[]string{"targetCpuPercent: 60", "targetCpuPercent: 100"}, []string{"50: stages[2].service.targetCpuPercent: got 100, expected 10 to 90"}},
 

@@ -86,7 +86,7 @@ func drawStage(t *rapid.T, name string, i int, c *Config) Stage {
 	blocks = rapid.Permutation(blocks).Draw(t, "blocks")
 	percent := rapid.IntRange(1, 100)
 	cpu := rapid.SampledFrom(sortedKeys(fargateMemory)).Draw(t, "cpu")
-	infrequent, storage, tasks := rapid.IntRange(30, 400).Draw(t, "ia"), rapid.IntRange(20, 50000).Draw(t, "storage"), rapid.IntRange(1, 100).Draw(t, "tasks")
+	infrequent, storage, tasks := rapid.IntRange(30, 400).Draw(t, "ia"), rapid.IntRange(20, 50000).Draw(t, "storage"), rapid.IntRange(2, 100).Draw(t, "tasks")
 	s := Stage{
 		Name: name, Production: name == "prod", Retain: rapid.Bool().Draw(t, "retain"),
 		Network:   Network{vpc, blocks[:3], blocks[3:6], rapid.SampledFrom(natModes).Draw(t, "nat"), rapid.Permutation(endpoints).Draw(t, "endpoints")[:rapid.IntRange(0, 3).Draw(t, "n")]},
@@ -97,7 +97,7 @@ func drawStage(t *rapid.T, name string, i int, c *Config) Stage {
 		},
 		Service: Service{cpu, rapid.SampledFrom(fargateMemory[cpu]).Draw(t, "memory"), tasks, tasks + rapid.IntRange(0, 9).Draw(t, "more"), rapid.IntRange(10, 90).Draw(t, "target")},
 		LogDays: rapid.SampledFrom(logRetention).Draw(t, "logs"),
-		Scaling: Scaling{Schedules: []ScheduledMinimum{{"cron(0 7 ? * MON-FRI *)", "Europe/Dublin", tasks}, {"cron(0 19 * * ? *)", "UTC", 1}}[:rapid.IntRange(0, 2).Draw(t, "schedules")]},
+		Scaling: Scaling{Schedules: []ScheduledMinimum{{"cron(0 7 ? * MON-FRI *)", "Europe/Dublin", tasks}, {"cron(0 19 * * ? *)", "UTC", 2}}[:rapid.IntRange(0, 2).Draw(t, "schedules")]},
 		Tracing: Tracing{SampleRatio: float64(rapid.IntRange(0, 1000).Draw(t, "traced")) / 1000},
 		WAF: WAF{
 			rapid.SampledFrom([]WAFMode{WAFBlock, WAFCount}).Draw(t, "mode"), rapid.IntRange(minRateLimit, maxRateLimit).Draw(t, "rate"),

@@ -36,8 +36,8 @@ func (v *validator) scaling(path string, s Stage) {
 		v.want(reason == "", p+".schedule", quote(scheduled.Schedule), "%s", reason)
 		v.want(knownZone(scheduled.TimeZone), p+".timeZone", quote(scheduled.TimeZone), "a time zone by its IANA name, such as Europe/Dublin, or UTC")
 		if !v.bad[parent(path)+".service.maxTasks"] {
-			v.want(scheduled.MinTasks >= 1 && scheduled.MinTasks <= s.Service.MaxTasks, p+".minTasks", strconv.Itoa(scheduled.MinTasks),
-				"1 to %d, the service's maxTasks", s.Service.MaxTasks)
+			v.want(scheduled.MinTasks >= leastTasks(s) && scheduled.MinTasks <= s.Service.MaxTasks, p+".minTasks", strconv.Itoa(scheduled.MinTasks),
+				"%d to %d, the service's maxTasks", leastTasks(s), s.Service.MaxTasks)
 		}
 	}
 }

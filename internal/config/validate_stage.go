@@ -33,7 +33,7 @@ func (v *validator) stages() {
 			"a retention that CloudWatch Logs knows: %s", numbers(logRetention))
 		v.artifacts(path+".artifacts", s.Artifacts)
 		v.database(path+".database", s)
-		v.service(path+".service", s.Service)
+		v.service(path+".service", s)
 		v.scaling(path+".scaling", s)
 		v.waf(path+".waf", s.WAF)
 		v.alarms(path+".alarms", s)
@@ -102,14 +102,23 @@ func (v *validator) database(path string, s Stage) {
 	v.between(path+".rotationDays", d.RotationDays, 1, maxRotationDays)
 }
 
-func (v *validator) service(path string, s Service) {
+// leastTasks is what a stage may come down to: in production one zone, or one task, may fail.
+func leastTasks(s Stage) int {
+	if s.Production {
+		return 2
+	}
+	return 1
+}
+
+func (v *validator) service(path string, stage Stage) {
+	s := stage.Service
 	memory, ok := fargateMemory[s.CPU]
 	v.want(ok, path+".cpu", strconv.Itoa(s.CPU), "CPU units that Fargate offers: %s", numbers(sortedKeys(fargateMemory)))
 	if ok {
 		v.want(slices.Contains(memory, s.MemoryMiB), path+".memoryMiB", strconv.Itoa(s.MemoryMiB),
 			"memory that Fargate offers with %d CPU units: %s MiB", s.CPU, memoryRange(memory))
 	}
-	v.between(path+".minTasks", s.MinTasks, 1, maxTasks)
+	v.between(path+".minTasks", s.MinTasks, leastTasks(stage), maxTasks)
 	if !v.bad[path+".minTasks"] {
 		v.want(s.MaxTasks >= s.MinTasks && s.MaxTasks <= maxTasks, path+".maxTasks", strconv.Itoa(s.MaxTasks),
 			"%d to %d: at least minTasks", s.MinTasks, maxTasks)
