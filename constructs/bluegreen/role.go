@@ -33,8 +33,8 @@ func newRole(scope constructs.Construct, props Props) awsiam.Role {
 	taskSets := strings.Replace(props.ServiceARN, ":service/", ":task-set/", 1) + "/*"
 	allow("TaskSets", []string{"ecs:DescribeServices", "ecs:CreateTaskSet", "ecs:UpdateServicePrimaryTaskSet", "ecs:DeleteTaskSet"},
 		[]string{props.ServiceARN, taskSets}, nil)
-	allow("PassTaskRoles", []string{"iam:PassRole"}, []string{*props.TaskDefinition.TaskRole().RoleArn(), *props.TaskDefinition.ExecutionRole().RoleArn()},
-		map[string]any{"StringEquals": map[string]any{"iam:PassedToService": "ecs-tasks.amazonaws.com"}})
+	toTasks := map[string]any{"StringEquals": map[string]any{"iam:PassedToService": "ecs-tasks.amazonaws.com"}} //nolint:gosec // a condition, no credential
+	allow("PassTaskRoles", []string{"iam:PassRole"}, []string{*props.TaskDefinition.TaskRole().RoleArn(), *props.TaskDefinition.ExecutionRole().RoleArn()}, toTasks)
 	// None of these knows a resource.
 	allow("ReadLoadBalancers", []string{"elasticloadbalancing:DescribeTargetGroups", "elasticloadbalancing:DescribeListeners", "elasticloadbalancing:DescribeRules"},
 		[]string{"*"}, nil)

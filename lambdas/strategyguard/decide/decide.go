@@ -41,7 +41,7 @@ func Parse(properties map[string]string) (Wish, error) {
 		}
 	}
 	if !slices.Contains([]string{CodeDeploy, ECS, Rolling}, w.Strategy) {
-		faults = append(faults, fmt.Errorf("Strategy is %q; give it %s, %s or %s", w.Strategy, CodeDeploy, ECS, Rolling))
+		faults = append(faults, fmt.Errorf("the property Strategy is %q; give it %s, %s or %s", w.Strategy, CodeDeploy, ECS, Rolling))
 	}
 	return w, errors.Join(faults...)
 }
