@@ -32,11 +32,22 @@ def _get(account: str, region: str, kind: str) -> dict:
     return found[0]["properties"] if found else {}
 
 
-# EC2
+# IAM and EC2
 
 def apply() -> None:
-    """Adds EC2's operations to ministack's table."""
-    from ministack.services import ec2
+    """Adds EC2's operations to ministack's table, and lets a new password policy replace the old one."""
+    from ministack.services import ec2, iam
+
+    update = iam._IAM_HANDLERS["UpdateAccountPasswordPolicy"]
+
+    def replace(p):
+        # What isn't given goes back to its default, as IAM documents; ministack would keep it.
+        # https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateAccountPasswordPolicy.html
+        if "policy" in iam._account_password_policy:
+            del iam._account_password_policy["policy"]
+        return update(p)
+
+    iam._IAM_HANDLERS["UpdateAccountPasswordPolicy"] = replace
 
     ec2._ACTION_MAP |= {
         "GetEbsEncryptionByDefault": lambda p: _ebs("Get", None),

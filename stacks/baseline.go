@@ -101,3 +101,8 @@ func detectorValues(g config.GuardDuty) map[string]string {
 	}
 	return all
 }
+
+// runtimeAgent says whether GuardDuty puts an agent beside Fargate tasks.
+func runtimeAgent(cfg *config.Config) bool {
+	return *cfg.Security.GuardDuty.Enabled && slices.Contains(cfg.Security.GuardDuty.Features, config.FeatureFargateRuntime)
+}

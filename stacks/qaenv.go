@@ -48,13 +48,14 @@ func NewQAEnvironment(scope constructs.Construct, cfg *config.Config, environmen
 		Parameter:    contract.ImageParameter(cfg.Platform, slug),
 	})
 	task := webtask.New(stack, "Task", webtask.Props{
-		Family:      contract.TaskFamily(cfg.Platform, slug),
-		Environment: slug,
-		Region:      cfg.Region,
-		CPU:         stage.Service.CPU,
-		MemoryMiB:   stage.Service.MemoryMiB,
-		ImageURI:    selected.URI(),
-		Repository:  repository,
+		Family:       contract.TaskFamily(cfg.Platform, slug),
+		Environment:  slug,
+		Region:       cfg.Region,
+		CPU:          stage.Service.CPU,
+		MemoryMiB:    stage.Service.MemoryMiB,
+		ImageURI:     selected.URI(),
+		Repository:   repository,
+		RuntimeAgent: runtimeAgent(cfg),
 		Logs: loggroup.Props{
 			Name: contract.LogGroupNameOfEnvironment(cfg.Platform, slug),
 			Days: qaLogDays,

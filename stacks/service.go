@@ -67,6 +67,7 @@ func NewService(scope constructs.Construct, cfg *config.Config, stage config.Sta
 		MemoryMiB:    stage.Service.MemoryMiB,
 		ImageURI:     selected.URI(),
 		Repository:   repository,
+		RuntimeAgent: runtimeAgent(cfg),
 		Logs:         stageLogs(cfg, stage, on.network, "app"),
 		BucketName:   *on.data.Bucket.BucketName(),
 		BucketKeyARN: *on.data.BucketKey.KeyArn(),

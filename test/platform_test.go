@@ -144,6 +144,9 @@ var withoutResource = []string{
 	"config:DeleteDeliveryChannel",
 	"config:DescribeDeliveryChannels",
 	"config:PutDeliveryChannel",
+	"config:DescribeConfigurationRecorders", // a recorder is optional for these three
+	"config:DescribeConfigurationRecorderStatus",
+	"config:PutConfigurationRecorder",
 	"ec2:DisableEbsEncryptionByDefault",
 	"ec2:EnableEbsEncryptionByDefault",
 	"ec2:GetEbsEncryptionByDefault",
@@ -171,6 +174,7 @@ var withoutResource = []string{
 	"route53:ListHostedZonesByName",
 	"s3:GetAccountPublicAccessBlock",
 	"s3:PutAccountPublicAccessBlock",
+	"securityhub:EnableSecurityHub", // a hub is optional: there is none yet
 	"xray:PutTraceSegments",
 }
 

@@ -219,8 +219,17 @@ func TestTheExecutionRoleIsScoped(t *testing.T) {
 	if !slices.Equal(keys(got), want) {
 		t.Errorf("execution role may %v, want %v", keys(got), want)
 	}
-	if got["ecr:BatchGetImage"] != `"arn:aws:ecr:eu-west-1:111111111111:repository/simple-flask-app"` {
-		t.Errorf("may pull from %s", got["ecr:BatchGetImage"])
+	// Its own image, and the agent that GuardDuty puts beside the task.
+	for _, c := range []struct {
+		of   func() (*assembly, error)
+		want string
+	}{
+		{shipped, `["arn:aws:ecr:eu-west-1:*:repository/aws-guardduty-agent-fargate","arn:aws:ecr:eu-west-1:111111111111:repository/simple-flask-app"]`},
+		{guarded, `"arn:aws:ecr:eu-west-1:111111111111:repository/simple-flask-app"`},
+	} {
+		if got := policyActions(must(t, c.of).stack(t, "slipway-prod-service"), "TaskExecutionRole")["ecr:BatchGetImage"]; got != c.want {
+			t.Errorf("may pull from %s, want %s", got, c.want)
+		}
 	}
 }
 

@@ -104,15 +104,18 @@ func allow(f *gofunction.Function, p Props) {
 	f.Allow([]string{"guardduty:GetDetector", "guardduty:UpdateDetector", "guardduty:DeleteDetector"}, []string{arn("guardduty", "detector/*")}, nil)
 	f.Allow([]string{"access-analyzer:ListAnalyzers"}, every, nil)
 	f.Allow([]string{"access-analyzer:CreateAnalyzer", "access-analyzer:DeleteAnalyzer"}, []string{arn("access-analyzer", "analyzer/"+p.Platform)}, nil)
+	f.Allow([]string{"securityhub:EnableSecurityHub"}, every, nil) // before there is a hub
 	f.Allow([]string{
-		"securityhub:DescribeHub", "securityhub:EnableSecurityHub", "securityhub:DisableSecurityHub",
+		"securityhub:DescribeHub", "securityhub:DisableSecurityHub",
 		"securityhub:GetEnabledStandards", "securityhub:BatchEnableStandards", "securityhub:BatchDisableStandards",
 	}, []string{arn("securityhub", "hub/default")}, nil)
-	f.Allow([]string{"config:DescribeDeliveryChannels", "config:PutDeliveryChannel", "config:DeleteDeliveryChannel"}, every, nil)
 	f.Allow([]string{
+		"config:DescribeDeliveryChannels", "config:PutDeliveryChannel", "config:DeleteDeliveryChannel",
+		// A recorder is no must here: the first two look whether there is one, the third makes it.
 		"config:DescribeConfigurationRecorders", "config:DescribeConfigurationRecorderStatus", "config:PutConfigurationRecorder",
-		"config:StartConfigurationRecorder", "config:StopConfigurationRecorder", "config:DeleteConfigurationRecorder",
-	}, []string{arn("config", "configuration-recorder/*/*")}, nil)
+	}, every, nil)
+	f.Allow([]string{"config:StartConfigurationRecorder", "config:StopConfigurationRecorder", "config:DeleteConfigurationRecorder"},
+		[]string{arn("config", "configuration-recorder/*/*")}, nil)
 
 	// The service-linked roles that those services make at their first use, on the caller's rights.
 	services := []string{

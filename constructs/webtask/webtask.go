@@ -32,7 +32,9 @@ type Props struct {
 	// ImageURI is the image to run; Repository is what the execution role may pull from.
 	ImageURI   string
 	Repository awsecr.IRepository
-	Logs       loggroup.Props
+	// RuntimeAgent lets ECS pull the agent that GuardDuty puts beside the task.
+	RuntimeAgent bool
+	Logs         loggroup.Props
 	// BucketName and BucketKeyARN are the artifacts bucket and its key. Prefix, such as qa/x/, narrows the task to keys that
 	// begin with it; empty gives the whole bucket.
 	BucketName   string
@@ -145,6 +147,14 @@ func New(parent constructs.Construct, id string, props Props) *Task {
 	}
 
 	props.Repository.GrantPull(execution)
+	if props.RuntimeAgent {
+		// Each Region's repository is in another account of AWS's; its name is the same in all.
+		// https://docs.aws.amazon.com/guardduty/latest/ug/ecs-runtime-agent-ecr-image-uri.html
+		execution.AddToPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+			Actions:   jsii.Strings("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"),
+			Resources: jsii.Strings("arn:aws:ecr:" + props.Region + ":*:repository/aws-guardduty-agent-fargate"),
+		}))
+	}
 	bucketARN := "arn:aws:s3:::" + props.BucketName
 	task.AddToPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
 		Sid:       jsii.String("Artifacts"),
@@ -176,7 +186,7 @@ func New(parent constructs.Construct, id string, props Props) *Task {
 		Resources:  jsii.Strings(props.DatabaseSecretKeyARN),
 		Conditions: &map[string]any{"StringEquals": map[string]any{"kms:ViaService": "secretsmanager." + props.Region + ".amazonaws.com"}},
 	}))
-	nag.Suppress(execution, "AwsSolutions-IAM5", "ecr:GetAuthorizationToken has no resource; log streams are named by ECS within the one group.")
+	nag.Suppress(execution, "AwsSolutions-IAM5", "ecr:GetAuthorizationToken has no resource; GuardDuty's agent is in an account of AWS's; log streams are named by ECS within the one group.")
 	nag.Suppress(task, "AwsSolutions-IAM5", "The application names its objects; the bucket and the prefix are fixed. xray:PutTraceSegments has no resource.")
 	nag.Suppress(definition, "AwsSolutions-ECS2", "The variables are names, not secrets: stage, Region, bucket; and the collector's configuration.")
 	return this

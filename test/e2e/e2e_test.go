@@ -36,6 +36,8 @@ type world struct {
 	log        io.Writer
 	commit     string
 	containers bool
+	// accountBefore is what the account had before the platform came.
+	accountBefore []string
 }
 
 // TestThePlatformFromNothingToNothing is one story; each step builds on those before it, so the first failure ends it.
@@ -110,6 +112,7 @@ func deployEverything(t *testing.T, w *world) {
 	}
 	check(t, w.aws.Down(ctx, w.log, true)) // what an interrupted run may have left
 	check(t, w.aws.Up(ctx, w.log))
+	giveAccountSettings(t, w)
 	check(t, w.aws.Bootstrap(ctx, w.log))
 	app, err := w.aws.Synth(ctx, w.log, "-c", "imageTag="+tag)
 	check(t, err)
@@ -131,6 +134,7 @@ func deployEverything(t *testing.T, w *world) {
 			t.Errorf("%s is %s", name, status)
 		}
 	}
+	wantBaseline(t, w)
 }
 
 func askStages(t *testing.T, w *world) {
@@ -325,6 +329,7 @@ func destroyEverything(t *testing.T, w *world) {
 	if len(stacks) != 0 {
 		t.Errorf("stacks left: %v", stacks)
 	}
+	wantAccountAsBefore(t, w)
 	left, err := w.aws.Leftovers(ctx, w.cfg.Platform)
 	check(t, err)
 	for _, arn := range left {
