@@ -106,8 +106,10 @@ test-e2e: setup build ## Deploy, use, clean up and destroy the platform on a loc
 	go test ./test/e2e -count=1 -timeout 15m -v
 
 .PHONY: lint
-lint: setup build flaskapp/.venv/.installed ## Formatters and linters of Go, shell and Python
+lint: setup build flaskapp/.venv/.installed ## Formatters and linters of Go, Python and the workflows
 	go tool -modfile=tools/lint/go.mod golangci-lint run ./...
+	PATH="$(CURDIR)/.venv/bin:$$PATH" go tool -modfile=tools/actionlint/go.mod actionlint # with shellcheck on each script
+	.venv/bin/zizmor --quiet --offline --no-progress .github
 	$(MAKE) -C flaskapp lint PYTHON=$(CURDIR)/flaskapp/.venv/bin/python
 
 .PHONY: golden

@@ -189,6 +189,7 @@ func TestEachDirectDependencyHasAReason(t *testing.T) {
 	for file, pattern := range map[string]string{
 		"go.mod":                   `(?m)^\t([a-z][^ \t]*\.[^ \t]*) v[^ \t]*$`,
 		"tools/lint/go.mod":        `(?m)^tool ([^ \n]+)$`,
+		"tools/actionlint/go.mod":  `(?m)^tool ([^ \n]+)$`,
 		"package.json":             `(?m)^    "([^"]+)": "\d`,
 		"local/requirements.in":    `(?m)^([a-z0-9-]+)(?:\[[^]]*\])?==`,
 		"tools/requirements.in":    `(?m)^([a-z0-9-]+)(?:\[[^]]*\])?==`,

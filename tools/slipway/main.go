@@ -35,6 +35,12 @@ type command struct {
 var commands = []command{
 	{"smoke", "Asks a stage's application whether the right commit answers", smoke.Run},
 	{"qa", "Makes, lists, extends, wakes and deletes QA environments; pauses their cleanup", qa.Run},
+	{"diff-report", "Says what a change does to resources, rights and costs, from two syntheses", runDiffReport},
+	{"context", "Says which role and Region a workflow's job needs, from platform.yaml", runContext},
+	{"image", "Builds the application's image, tests it, pushes it by commit, and waits for its scan", runImage},
+	{"deploy", "Deploys a stage or a QA environment, follows it, and checks what runs in the end", runDeploy},
+	{"purge", "Deletes the QA environment of a branch and waits, for workflows", runPurge},
+	{"expired", "Fails if the lease of a QA environment is over and it is still there", runExpired},
 }
 
 func main() {
