@@ -48,7 +48,7 @@ func TestOldImagesExpire(t *testing.T) {
 		untagged.Selection.CountNumber != 7 || untagged.Action.Type != "expire" {
 		t.Errorf("untagged images: %+v", untagged)
 	}
-	if tagged.Selection.TagStatus != "tagged" || tagged.Selection.CountType != "imageCountMoreThan" || tagged.Selection.CountNumber != 200 ||
+	if tagged.Selection.TagStatus != "tagged" || tagged.Selection.CountType != "imageCountMoreThan" || tagged.Selection.CountNumber != 400 ||
 		!slices.Equal(tagged.Selection.TagPatternList, []string{"*"}) || tagged.Action.Type != "expire" {
 		t.Errorf("tagged images: %+v", tagged)
 	}

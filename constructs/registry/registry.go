@@ -14,7 +14,7 @@ import (
 type Props struct {
 	// Name of the repository.
 	Name string
-	// KeepImages is how many tagged images stay, UntaggedDays how long untagged ones do.
+	// KeepImages is how many tagged images stay with the documents about them, UntaggedDays how long untagged ones do.
 	KeepImages   int
 	UntaggedDays int
 	// PullAccounts are other accounts whose roles may pull; default none.
@@ -61,7 +61,7 @@ func New(scope constructs.Construct, id string, props Props) *Registry {
 				Description:    jsii.String("The newest tagged images stay"),
 				TagStatus:      awsecr.TagStatus_TAGGED,
 				TagPatternList: jsii.Strings("*"),
-				MaxImageCount:  jsii.Number(props.KeepImages),
+				MaxImageCount:  jsii.Number(2 * props.KeepImages), // beside each image lie the documents about it
 			},
 		},
 		EmptyOnDelete: jsii.Bool(!props.Retain), // a repository with images can't be deleted

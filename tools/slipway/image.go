@@ -155,7 +155,7 @@ func (j imageJob) make(ctx context.Context, commit string) (string, error) {
 func (j imageJob) build(ctx context.Context, commit string) (built, error) {
 	b := built{started: time.Now()}
 	var err error
-	test := ""
+	var test string
 	if account.Local() {
 		b.engine, b.name, test, err = j.buildLocally(ctx, commit)
 	} else {
