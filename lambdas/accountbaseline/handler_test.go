@@ -15,6 +15,7 @@ import (
 	shtypes "github.com/aws/aws-sdk-go-v2/service/securityhub/types"
 
 	"slipway/internal/contract"
+	"slipway/lambdas/accountbaseline/apply"
 	"slipway/lambdas/internal/fakeaws"
 )
 
@@ -160,7 +161,7 @@ func TestAFailureAnywhereIsUndone(t *testing.T) {
 				n := 0
 				w.cloud.Before = func(string) {
 					if n == i {
-						w.cloud.Fail(action, fakeaws.Denied())
+						w.cloud.Fail(action, slices.Repeat([]error{fakeaws.Denied()}, apply.Attempts)...)
 					}
 					n++
 				}
@@ -168,6 +169,7 @@ func TestAFailureAnywhereIsUndone(t *testing.T) {
 					t.Errorf("%s in %s, call %d (%s) denied: %+v", setting, account, i, action, a)
 				}
 				w.cloud.Before = nil
+				w.cloud.Recover()
 				w.must("Delete", setting, desired[setting])
 				if after := w.snapshot(); after != before {
 					t.Errorf("%s in %s, call %d (%s) denied:\nbefore %s\nafter  %s", setting, account, i, action, before, after)
@@ -195,7 +197,7 @@ func TestAFailedDeleteIsFinishedByTheNext(t *testing.T) {
 				n := 0
 				w.cloud.Before = func(string) {
 					if n == i {
-						w.cloud.Fail(action, fakeaws.Denied())
+						w.cloud.Fail(action, slices.Repeat([]error{fakeaws.Denied()}, apply.Attempts)...)
 					}
 					n++
 				}
@@ -203,6 +205,7 @@ func TestAFailedDeleteIsFinishedByTheNext(t *testing.T) {
 					t.Errorf("%s in %s, call %d (%s) denied: %+v", setting, account, i, action, a)
 				}
 				w.cloud.Before = nil
+				w.cloud.Recover()
 				w.must("Delete", setting, desired[setting])
 				if after := w.snapshot(); after != before {
 					t.Errorf("%s in %s, call %d (%s) denied:\nbefore %s\nafter  %s", setting, account, i, action, before, after)

@@ -31,19 +31,20 @@ func main() {
 		log.Error("the function can't start", "error", err.Error())
 		os.Exit(1)
 	}
-	baseline := newBaseline(cfg, os.Getenv(contract.EnvAccount))
+	baseline := newBaseline(cfg, os.Getenv(contract.EnvAccount), apply.Patience{})
 	baseline.Log = log
 	lambda.Start(customresource.Wrapper{Handler: baseline.Handle, Client: customresource.NewClient(), Log: log}.Invoke)
 }
 
-func newBaseline(cfg aws.Config, account string) apply.Baseline {
+func newBaseline(cfg aws.Config, account string, patience apply.Patience) apply.Baseline {
 	return apply.Baseline{
 		Rows: apply.Rows(apply.Clients{
 			IAM: iam.NewFromConfig(cfg), EC2: ec2.NewFromConfig(cfg), S3: s3control.NewFromConfig(cfg, plainEndpoint),
 			GuardDuty: guardduty.NewFromConfig(cfg), AccessAnalyzer: accessanalyzer.NewFromConfig(cfg),
 			SecurityHub: securityhub.NewFromConfig(cfg), Config: configservice.NewFromConfig(cfg),
-			Account: account, Region: cfg.Region,
+			Account: account, Region: cfg.Region, Patience: patience,
 		}),
-		Memory: apply.Memory{SSM: ssm.NewFromConfig(cfg)},
+		Memory:   apply.Memory{SSM: ssm.NewFromConfig(cfg)},
+		Patience: patience,
 	}
 }

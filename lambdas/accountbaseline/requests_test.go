@@ -2,10 +2,15 @@ package main
 
 import (
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 
+	configtypes "github.com/aws/aws-sdk-go-v2/service/configservice/types"
+	shtypes "github.com/aws/aws-sdk-go-v2/service/securityhub/types"
+
 	"slipway/internal/contract"
+	"slipway/lambdas/accountbaseline/apply"
 	"slipway/lambdas/internal/fakeaws"
 )
 
@@ -69,6 +74,31 @@ func TestTwoEventsAtOnce(t *testing.T) {
 	w.must("Delete", contract.SettingPasswordPolicy, desired[contract.SettingPasswordPolicy])
 	if after := w.snapshot(); after != before {
 		t.Errorf("before %s\nafter  %s", before, after)
+	}
+}
+
+// TestWhatIsAMomentOldIsAwaited: permissions, roles, policies and hubs of a new stack aren't known everywhere at once.
+func TestWhatIsAMomentOldIsAwaited(t *testing.T) {
+	for sentence, c := range map[string]struct {
+		setting, action string
+		err             error
+	}{
+		"the function's permissions":       {contract.SettingDetector, "guardduty:ListDetectors", fakeaws.Denied()},
+		"AWS Config's service-linked role": {contract.SettingRecorder, "config:PutConfigurationRecorder", &configtypes.InvalidRoleException{}},
+		"the bucket's policy":              {contract.SettingRecorder, "config:PutDeliveryChannel", &configtypes.InsufficientDeliveryPolicyException{}},
+		"the hub":                          {contract.SettingSecurityHub, "securityhub:BatchEnableStandards", &shtypes.InvalidAccessException{}},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			w := newWorld(t)
+			w.cloud.Fail(c.action, slices.Repeat([]error{c.err}, apply.Attempts-1)...)
+			w.must("Create", c.setting, desired[c.setting])
+			w.check(c.setting)
+			w = newWorld(t)
+			w.cloud.Fail(c.action, slices.Repeat([]error{c.err}, apply.Attempts)...)
+			if a := w.send("Create", c.setting, desired[c.setting]); a.Status != "FAILED" {
+				t.Errorf("never comes, and is %+v", a)
+			}
+		})
 	}
 }
 

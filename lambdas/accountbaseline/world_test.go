@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"slipway/internal/contract"
+	"slipway/lambdas/accountbaseline/apply"
 	"slipway/lambdas/internal/customresource"
 	"slipway/lambdas/internal/fakeaws"
 )
@@ -87,7 +88,7 @@ func (w *world) sendProperties(kind string, properties map[string]any) answer {
 		w.t.Fatal(err)
 	}
 	before := len(w.answers)
-	baseline := newBaseline(w.cloud.Config(), fakeaws.Account)
+	baseline := newBaseline(w.cloud.Config(), fakeaws.Account, apply.Patience{Pause: time.Nanosecond})
 	baseline.Log = slog.New(slog.DiscardHandler)
 	wrapper := customresource.Wrapper{Handler: baseline.Handle, Client: w, Log: baseline.Log, Pause: time.Nanosecond}
 	if err := wrapper.Invoke(context.Background(), raw); err != nil {

@@ -35,6 +35,7 @@ type Baseline struct {
 	Rows   []Row
 	Memory Memory
 	Log    *slog.Logger
+	Patience
 }
 
 // Handle handles one request of CloudFormation. Any step may come twice: what was before is written once, and before
@@ -67,7 +68,11 @@ func (b Baseline) row(name string) (Row, bool) {
 }
 
 func (b Baseline) set(ctx context.Context, row Row, wish decide.Wish) (map[string]string, error) {
-	current, err := row.Setting.Read(ctx)
+	var current decide.State
+	err := b.until(ctx, denied, func() (err error) { // the role of a new stack is a moment old
+		current, err = row.Setting.Read(ctx)
+		return err
+	})
 	if err != nil {
 		return nil, failed("read", row, err)
 	}

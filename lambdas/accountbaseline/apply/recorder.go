@@ -34,6 +34,7 @@ type recorder struct {
 	config  Config
 	iam     IAM
 	account string
+	Patience
 }
 
 const (
@@ -91,9 +92,13 @@ func (r recorder) Write(ctx context.Context, from, to decide.State) (decide.Stat
 		if channel == "" {
 			channel = recorderName
 		}
-		_, err := r.config.PutDeliveryChannel(ctx, &configservice.PutDeliveryChannelInput{DeliveryChannel: &configtypes.DeliveryChannel{
+		in := &configservice.PutDeliveryChannelInput{DeliveryChannel: &configtypes.DeliveryChannel{
 			Name: &channel, S3BucketName: aws.String(changes[contract.KeyBucket]),
-		}})
+		}}
+		err := r.until(ctx, []string{"InsufficientDeliveryPolicyException"}, func() error { // a policy of a moment ago
+			_, err := r.config.PutDeliveryChannel(ctx, in)
+			return err
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -119,12 +124,15 @@ func (r recorder) makeRecorder(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	_, err = r.config.PutConfigurationRecorder(ctx, &configservice.PutConfigurationRecorderInput{ConfigurationRecorder: &configtypes.ConfigurationRecorder{
+	in := &configservice.PutConfigurationRecorderInput{ConfigurationRecorder: &configtypes.ConfigurationRecorder{
 		Name:           &name,
 		RoleARN:        aws.String("arn:aws:iam::" + r.account + ":role/aws-service-role/config.amazonaws.com/AWSServiceRoleForConfig"),
 		RecordingGroup: &configtypes.RecordingGroup{AllSupported: true, IncludeGlobalResourceTypes: true},
-	}})
-	return err
+	}}
+	return r.until(ctx, []string{"InvalidRoleException"}, func() error { // a role of a moment ago
+		_, err := r.config.PutConfigurationRecorder(ctx, in)
+		return err
+	})
 }
 
 // remove stops the recorder first: a channel can't go while it records.

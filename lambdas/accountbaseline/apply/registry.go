@@ -1,10 +1,6 @@
 package apply
 
 import (
-	"errors"
-
-	"github.com/aws/smithy-go"
-
 	"slipway/internal/contract"
 	"slipway/lambdas/accountbaseline/decide"
 )
@@ -21,6 +17,7 @@ type Clients struct {
 	// Account has twelve digits.
 	Account string
 	Region  string
+	Patience
 }
 
 // Rows are the settings that there are. One more is a file and a line here, its name in the contract, its actions in
@@ -33,16 +30,7 @@ func Rows(c Clients) []Row {
 		{contract.SettingInstanceMetadata, instanceMetadata{c.EC2}, decide.Exactly},
 		{contract.SettingDetector, detector{c.GuardDuty}, decide.OthersOff},
 		{contract.SettingAnalyzer, analyzer{c.AccessAnalyzer}, decide.Adopt()},
-		{contract.SettingSecurityHub, hub{c.SecurityHub, c.Region}, decide.Exactly},
-		{contract.SettingRecorder, recorder{c.Config, c.IAM, c.Account}, decide.Adopt(contract.KeyRecording)},
+		{contract.SettingSecurityHub, hub{c.SecurityHub, c.Region, c.Patience}, decide.Exactly},
+		{contract.SettingRecorder, recorder{c.Config, c.IAM, c.Account, c.Patience}, decide.Adopt(contract.KeyRecording)},
 	}
-}
-
-// code is the error's code, where the SDK has no type for it.
-func code(err error) string {
-	var known smithy.APIError
-	if errors.As(err, &known) {
-		return known.ErrorCode()
-	}
-	return ""
 }

@@ -29,6 +29,7 @@ type SecurityHub interface {
 type hub struct {
 	hub    SecurityHub
 	region string
+	Patience
 }
 
 func (h hub) Read(ctx context.Context) (decide.State, error) {
@@ -107,7 +108,11 @@ func (h hub) standards(ctx context.Context, changes decide.State) error {
 		}
 	}
 	if len(enable) > 0 {
-		out, err := h.hub.BatchEnableStandards(ctx, &securityhub.BatchEnableStandardsInput{StandardsSubscriptionRequests: enable})
+		var out *securityhub.BatchEnableStandardsOutput
+		err := h.until(ctx, []string{"InvalidAccessException"}, func() (err error) { // a hub of a moment ago
+			out, err = h.hub.BatchEnableStandards(ctx, &securityhub.BatchEnableStandardsInput{StandardsSubscriptionRequests: enable})
+			return err
+		})
 		if err != nil {
 			return err
 		}

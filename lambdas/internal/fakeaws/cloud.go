@@ -124,6 +124,13 @@ func (c *Cloud) Fail(action string, errs ...error) {
 	c.faults[action] = append(c.faults[action], errs...)
 }
 
+// Recover ends all failures that Fail announced and that haven't come yet.
+func (c *Cloud) Recover() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.faults)
+}
+
 // Throttled is the error by which services ask to slow down.
 func Throttled() error {
 	return &smithy.GenericAPIError{Code: "ThrottlingException", Message: "Rate exceeded"}
