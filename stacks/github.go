@@ -32,12 +32,14 @@ func trustGitHub(stack awscdk.Stack, cfg *config.Config, repositoryARN string) {
 			Environment: purpose, MaxSession: session, Statements: statements,
 		})
 	}
-	// What `docker push` calls, and what tells whether a tag exists, was scanned, and what was found.
+	// What a push calls, and what tells whether a tag exists, was scanned, and what was found.
+	//
+	// https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-push-iam.html
 	image := add("Image", contract.GitHubImage, "Builds images and pushes them", 0,
 		githuboidc.Statement{Actions: []string{"ecr:GetAuthorizationToken"}, Resources: []string{"*"}},
 		githuboidc.Statement{Actions: []string{
 			"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:CompleteLayerUpload", "ecr:DescribeImages", "ecr:DescribeImageScanFindings",
-			"ecr:GetDownloadUrlForLayer", "ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:UploadLayerPart",
+			"ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:UploadLayerPart",
 		}, Resources: []string{repositoryARN}})
 	nag.Suppress(image, "AwsSolutions-IAM5", "ecr:GetAuthorizationToken knows no resource.")
 

@@ -70,3 +70,31 @@ func TestRolesOfWorkflowsReachOnlyTheirAccounts(t *testing.T) {
 		t.Errorf("who reads takes %s", lookups)
 	}
 }
+
+// TestRolesOfWorkflowsMayDoExactlyWhatTheirCommandsDo: the calls of `slipway image` and of a push, as ECR's guide lists those;
+// and of `slipway deploy` outside the bootstrap roles.
+func TestRolesOfWorkflowsMayDoExactlyWhatTheirCommandsDo(t *testing.T) {
+	stack := shippedAssembly(t).stack(t, "slipway-registry")
+	look := []string{"ecr:DescribeImageScanFindings", "ecr:DescribeImages"}
+	for role, want := range map[string][]string{
+		"GitHubImage": append([]string{
+			"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:CompleteLayerUpload", "ecr:GetAuthorizationToken",
+			"ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:UploadLayerPart",
+		}, look...),
+		"GitHubQA":         append([]string{"sts:AssumeRole"}, look...),
+		"GitHubDeployprod": append([]string{"sts:AssumeRole"}, look...),
+		"GitHubDiff":       {"sts:AssumeRole"},
+	} {
+		granted := policyActions(stack, role)
+		got := keys(granted)
+		slices.Sort(want)
+		if !slices.Equal(got, want) {
+			t.Errorf("%s may %v, want %v", role, got, want)
+		}
+		for action, resource := range granted {
+			if strings.Contains(resource, `"*"`) && action != "ecr:GetAuthorizationToken" {
+				t.Errorf("%s may %s on %s", role, action, resource)
+			}
+		}
+	}
+}
