@@ -103,7 +103,7 @@ test-local: setup ## The local AWS
 
 .PHONY: test-e2e
 test-e2e: setup build ## Deploy, use, clean up and destroy the platform on a local AWS of its own
-	go test ./test/e2e -count=1 -timeout 15m -v
+	go test ./test/e2e -count=1 -timeout 25m -v
 
 .PHONY: lint
 lint: setup build flaskapp/.venv/.installed ## Formatters and linters of Go, Python and the workflows

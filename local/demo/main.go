@@ -1,5 +1,6 @@
 // Demo deploys the whole platform to the local AWS with the real CDK CLI, provisions two QA environments, asks every
-// deployed address, and lets the scheduled cleanup remove the environment whose lease has ended.
+// deployed address, deploys a good version, a broken one and a good one to production while users send requests, and lets the
+// scheduled cleanup remove the environment whose lease has ended.
 package main
 
 import (
@@ -73,13 +74,13 @@ func run(ctx context.Context) error {
 	if err := t.readCheckout(ctx); err != nil {
 		return err
 	}
-	t.steps, err = newSteps(os.Stdout, logs, 12)
+	t.steps, err = newSteps(os.Stdout, logs, 16)
 	if err != nil {
 		return err
 	}
 
 	fmt.Printf("Slipway on a local AWS: commit %s of branch %s. No AWS account is touched.\n\n", shortCommit(t.commit), t.branch)
-	for _, part := range []func(context.Context) error{t.prepare, t.deploy, t.provision, t.ask, t.clean} {
+	for _, part := range []func(context.Context) error{t.prepare, t.deploy, t.provision, t.ask, t.releaseToProduction, t.clean} {
 		if err := part(ctx); err != nil {
 			return err
 		}

@@ -270,7 +270,7 @@ func (l *Local) run(command *exec.Cmd, log io.Writer, what string) error {
 type lastLines struct{ kept []byte }
 
 func (t *lastLines) Write(p []byte) (int, error) {
-	const most = 2000
+	const most = 6000 // the reason of a failed custom resource comes before its long stack trace
 	t.kept = append(t.kept, p...)
 	if len(t.kept) > most {
 		t.kept = t.kept[len(t.kept)-most:]
