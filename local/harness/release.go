@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
 // Side is what serves the users of a blue/green service.
@@ -54,6 +55,16 @@ func (l *Local) colour(ctx context.Context, stack, targetGroup string) (string, 
 		}
 	}
 	return "", fmt.Errorf("the target group %s isn't one of the stack %s", targetGroup, stack)
+}
+
+// Upload puts a text into a bucket.
+func (l *Local) Upload(ctx context.Context, bucket, key, text string) error {
+	client := s3.NewFromConfig(l.awsConfig(), func(o *s3.Options) { o.UsePathStyle = true })
+	_, err := client.PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String(key), Body: strings.NewReader(text)})
+	if err != nil {
+		return fmt.Errorf("put s3://%s/%s: %w", bucket, key, err)
+	}
+	return nil
 }
 
 // notReady is added to gunicorn's configuration: the processes are healthy, but /ready says no. Health checks of the load

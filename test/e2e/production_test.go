@@ -155,11 +155,13 @@ func (w *world) updateInfrastructure(t *testing.T, b blueGreen, commit string) {
 	before, client := w.side(t, b), w.aws.CloudFormation()
 	got, err := client.GetTemplate(t.Context(), &cloudformation.GetTemplateInput{StackName: aws.String(b.stack), TemplateStage: cfntypes.TemplateStageOriginal})
 	check(t, err)
-	changed := changeInfrastructure(t, aws.ToString(got.TemplateBody))
+	// Templates of this size go by a bucket.
+	changed := w.upload(t, "e2e/changed.template.json", changeInfrastructure(t, aws.ToString(got.TemplateBody)))
 	served, err := w.whileUsersAsk(t, b, func() error {
 		_, err := client.UpdateStack(t.Context(), &cloudformation.UpdateStackInput{
-			StackName: aws.String(b.stack), TemplateBody: aws.String(changed), Capabilities: []cfntypes.Capability{cfntypes.CapabilityCapabilityNamedIam},
-			Parameters: []cfntypes.Parameter{{ParameterKey: aws.String("BootstrapVersion"), UsePreviousValue: aws.Bool(true)}},
+			StackName: aws.String(b.stack), TemplateURL: aws.String(changed),
+			Capabilities: []cfntypes.Capability{cfntypes.CapabilityCapabilityNamedIam},
+			Parameters:   []cfntypes.Parameter{{ParameterKey: aws.String("BootstrapVersion"), UsePreviousValue: aws.Bool(true)}},
 		})
 		return errors.Join(err, w.settled(t, b.stack))
 	})
@@ -177,6 +179,14 @@ func (w *world) updateInfrastructure(t *testing.T, b blueGreen, commit string) {
 	if after := w.side(t, b); after != before || len(served) != 1 || served[0].Commit != commit {
 		t.Errorf("production went from %+v to %+v, users got %+v", before, after, served)
 	}
+}
+
+// upload puts a text into the bucket that the bootstrap made, and returns its URL.
+func (w *world) upload(t *testing.T, key, text string) string {
+	t.Helper()
+	bucket := fmt.Sprintf("cdk-hnb659fds-assets-%s-%s", harness.AccountID, harness.Region)
+	check(t, w.aws.Upload(t.Context(), bucket, key, text))
+	return w.aws.Endpoint() + "/" + bucket + "/" + key
 }
 
 func (w *world) settled(t *testing.T, stack string) error {
