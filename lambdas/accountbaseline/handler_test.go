@@ -252,6 +252,24 @@ func TestASwitchedOffFeatureIsReallyOff(t *testing.T) {
 	}
 }
 
+func TestAFeatureThatNobodyCanSwitchOffStopsNothing(t *testing.T) {
+	w := newWorld(t)
+	w.guardduty.Detector = w.guardduty.NewDetector("theirs")
+	w.guardduty.Detector.Features["NEW_FOUNDATION"], w.guardduty.Detector.Features["NEW_FEATURE"] = "ENABLED", "ENABLED"
+	w.guardduty.Detector.Fixed = []string{"NEW_FOUNDATION"}
+	before := w.snapshot()
+	a := w.must("Create", contract.SettingDetector, desired[contract.SettingDetector])
+	w.check(contract.SettingDetector)
+	if f := w.guardduty.Detector.Features; f["NEW_FEATURE"] != "DISABLED" || f["NEW_FOUNDATION"] != "ENABLED" || a.Data["FeaturesThatStay"] != "NEW_FOUNDATION" {
+		t.Errorf("features %v, attributes %v", f, a.Data)
+	}
+	w.must("Update", contract.SettingDetector, desired[contract.SettingDetector])
+	w.must("Delete", contract.SettingDetector, desired[contract.SettingDetector])
+	if after := w.snapshot(); after != before {
+		t.Errorf("before %s\nafter  %s", before, after)
+	}
+}
+
 func TestWhatAPolicyOfTheOrganizationManagesIsLeftAlone(t *testing.T) {
 	w := newWorld(t)
 	w.guardduty.Detector = w.guardduty.NewDetector("theirs")

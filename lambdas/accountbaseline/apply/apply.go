@@ -99,7 +99,7 @@ func (b Baseline) set(ctx context.Context, row Row, wish decide.Wish) (map[strin
 	if err != nil {
 		return nil, failed("set", row, err)
 	}
-	b.Log.InfoContext(ctx, "set", "setting", row.Name, "changed", changes.Keys(), "wasThere", memory.Before != nil)
+	b.Log.InfoContext(ctx, "set", "setting", row.Name, "changed", changes.Keys(), "wasThere", memory.Before != nil, "identities", identities.Identities())
 	return decide.Over(current, identities).Identities(), b.Memory.Done(ctx, wish.Memory, memory)
 }
 

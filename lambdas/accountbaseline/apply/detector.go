@@ -24,8 +24,12 @@ type GuardDuty interface {
 	DeleteDetector(context.Context, *guardduty.DeleteDetectorInput, ...func(*guardduty.Options)) (*guardduty.DeleteDetectorOutput, error)
 }
 
-// IdentityDetector is the attribute with the detector's ID.
-const IdentityDetector = "DetectorId"
+// Attributes of the detector.
+const (
+	IdentityDetector = "DetectorId"
+	// IdentityStuck are features that nobody asked for and that GuardDuty doesn't let anybody switch off.
+	IdentityStuck = "FeaturesThatStay"
+)
 
 // detector is the Region's detector and its features, each of which is on or off by its own name.
 type detector struct{ guardduty GuardDuty }
@@ -77,7 +81,7 @@ func (d detector) Write(ctx context.Context, from, to decide.State) (decide.Stat
 		_, err := d.guardduty.DeleteDetector(ctx, &guardduty.DeleteDetectorInput{DetectorId: &id})
 		return nil, explained(err)
 	}
-	return nil, d.update(ctx, id, from, to)
+	return d.update(ctx, id, from, to)
 }
 
 // create makes a detector with every known feature explicitly on or off. What CreateDetector isn't told is on, and it is
@@ -98,7 +102,8 @@ func (d detector) create(ctx context.Context, to decide.State) (decide.State, er
 	if err != nil {
 		return nil, err
 	}
-	return decide.State{decide.Identity(IdentityDetector): id}, d.update(ctx, id, made, decide.OthersOff(nil, made, to))
+	identities, err := d.update(ctx, id, made, decide.OthersOff(nil, made, to))
+	return decide.Over(identities, decide.State{decide.Identity(IdentityDetector): id}), err
 }
 
 const (
@@ -107,36 +112,73 @@ const (
 )
 
 // update sends what differs. The two kinds of runtime monitoring exclude each other in one call, and the one that goes off
-// has to go first.
-func (d detector) update(ctx context.Context, id string, from, to decide.State) error {
+// has to go first. A feature that this code doesn't know may be one that can't be set at all, as GuardDuty's foundational
+// sources: it comes last, alone, and a refusal only leaves it as it is.
+func (d detector) update(ctx context.Context, id string, from, to decide.State) (decide.State, error) {
 	changes := decide.Changes(from, to)
-	later := decide.State{}
+	var parts []decide.State
 	if touches(changes, runtime) && touches(changes, eksRuntime) {
 		second := runtime
 		if to[contract.FeatureKey(eksRuntime)] == contract.Enabled {
 			second = eksRuntime
 		}
-		for key, value := range changes {
-			if feature, _, _ := contract.ParseFeatureKey(key); feature == second {
-				later[key] = value
-				delete(changes, key)
-			}
+		parts = append(parts, take(changes, second))
+	}
+	var unknown []string
+	for _, key := range changes.Keys() {
+		name, more, ok := contract.ParseFeatureKey(key)
+		if known := gdtypes.DetectorFeature("").Values(); ok && more == "" && !slices.Contains(known, gdtypes.DetectorFeature(name)) {
+			unknown = append(unknown, name)
 		}
 	}
-	for _, part := range []decide.State{changes, later} {
-		if len(part) == 0 {
-			continue
-		}
-		in := &guardduty.UpdateDetectorInput{DetectorId: &id, Features: features(part, decide.Over(from, to))}
-		if value, changed := part[contract.KeyEnabled]; changed {
-			in.Enable = aws.Bool(value == contract.On)
-		}
-		in.FindingPublishingFrequency = gdtypes.FindingPublishingFrequency(part[contract.KeyFrequency])
-		if _, err := d.guardduty.UpdateDetector(ctx, in); err != nil {
-			return explained(err)
+	var stuck []string
+	var last []decide.State
+	for _, name := range unknown {
+		last = append(last, take(changes, name))
+	}
+	for _, part := range append([]decide.State{changes}, parts...) {
+		if err := d.send(ctx, id, part, decide.Over(from, to)); err != nil {
+			return nil, explained(err)
 		}
 	}
-	return nil
+	for i, part := range last {
+		var refused *gdtypes.BadRequestException
+		switch err := d.send(ctx, id, part, decide.Over(from, to)); {
+		case errors.As(err, &refused):
+			stuck = append(stuck, unknown[i])
+		case err != nil:
+			return nil, err
+		}
+	}
+	if len(stuck) == 0 {
+		return nil, nil
+	}
+	return decide.State{decide.Identity(IdentityStuck): strings.Join(stuck, " ")}, nil
+}
+
+// take moves the values of a feature out of the changes.
+func take(changes decide.State, feature string) decide.State {
+	taken := decide.State{}
+	for _, key := range changes.Keys() {
+		if name, _, _ := contract.ParseFeatureKey(key); name == feature {
+			taken[key] = changes[key]
+			delete(changes, key)
+		}
+	}
+	return taken
+}
+
+func (d detector) send(ctx context.Context, id string, part, all decide.State) error {
+	if len(part) == 0 {
+		return nil
+	}
+	in := &guardduty.UpdateDetectorInput{DetectorId: &id, Features: features(part, all)}
+	if value, changed := part[contract.KeyEnabled]; changed {
+		in.Enable = aws.Bool(value == contract.On)
+	}
+	in.FindingPublishingFrequency = gdtypes.FindingPublishingFrequency(part[contract.KeyFrequency])
+	_, err := d.guardduty.UpdateDetector(ctx, in)
+	return err
 }
 
 func touches(changes decide.State, feature string) bool {

@@ -30,6 +30,8 @@ type Detector struct {
 	Additional map[string]map[string]gdtypes.FeatureStatus
 	// Policy are the features that an organization's policy manages.
 	Policy []string
+	// Fixed are features that can't be set.
+	Fixed []string
 }
 
 const (
@@ -157,6 +159,9 @@ func (g *GuardDuty) configure(d *Detector, features []gdtypes.DetectorFeatureCon
 		name := string(feature.Name)
 		if _, offered := d.Features[name]; !offered || told[name] || !slices.Contains(feature.Status.Values(), feature.Status) || slices.Contains(d.Policy, name) {
 			return g.cloud.refuse(badRequest("The request is rejected because feature " + name + " is unknown, managed, named twice or has no status."))
+		}
+		if slices.Contains(d.Fixed, name) {
+			return badRequest("The request is rejected because feature " + name + " can't be configured.")
 		}
 		told[name] = true
 		if told[fakeRuntime] && told[fakeEKSRuntime] {
