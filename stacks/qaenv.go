@@ -63,7 +63,7 @@ func NewQAEnvironment(scope constructs.Construct, cfg *config.Config, environmen
 		},
 		BucketName:   *shared(contract.KeyBucketName),
 		BucketKeyARN: *shared(contract.KeyBucketKeyARN),
-		Prefix:       "qa/" + slug + "/",
+		Prefix:       contract.EnvironmentPrefix(slug),
 
 		DatabaseSecretARN:    *shared(contract.KeyDatabaseSecretARN),
 		DatabaseSecretKeyARN: *shared(contract.KeyDatabaseKeyARN),

@@ -85,6 +85,8 @@ func NewQALifecycle(scope constructs.Construct, cfg *config.Config, code gofunct
 		})},
 	})
 
+	swept := newSweep(stack, cfg, code, topic, failed, *listener)
+
 	// No run is retried, since the next one does the same work: it is the second failure in a row that counts.
 	errors := monitoring.Errors("cleanup", *cleanup.Resource().FunctionName())
 	errors.Metric = cleanup.Resource().MetricErrors(&awscloudwatch.MetricOptions{Period: awscdk.Duration_Minutes(jsii.Number(15)), Statistic: jsii.String("Sum")})
@@ -99,6 +101,7 @@ func NewQALifecycle(scope constructs.Construct, cfg *config.Config, code gofunct
 	})
 	monitoring.Watch(stack, monitoring.Props{Prefix: *stack.StackName(), Topic: topic.Resource()}, []monitoring.Alarm{
 		errors,
+		swept.errors(), swept.stuck(cfg), monitoring.Throttles("sweep", *swept.function.Resource().FunctionName()),
 		monitoring.Throttles("cleanup", *cleanup.Resource().FunctionName()),
 		monitoring.DeadLetters("failed-events", *failed.QueueName()),
 		{

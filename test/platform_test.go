@@ -158,6 +158,7 @@ var withoutResource = []string{
 	"ecs:DeregisterTaskDefinition",
 	"ecs:DescribeTaskDefinition",
 	"ecs:ListServices", // with the condition ecs:cluster
+	"ecs:ListTaskDefinitionFamilies",
 	"ecs:ListTaskDefinitions",
 	"ecs:ListTasks", // with the condition ecs:cluster
 	"elasticloadbalancing:DescribeListeners",
@@ -174,7 +175,9 @@ var withoutResource = []string{
 	"route53:ListHostedZonesByName",
 	"s3:GetAccountPublicAccessBlock",
 	"s3:PutAccountPublicAccessBlock",
+	"secretsmanager:ListSecrets",
 	"securityhub:EnableSecurityHub", // a hub is optional: there is none yet
+	"ssm:DescribeParameters",
 	"xray:PutTraceSegments",
 }
 

@@ -86,12 +86,64 @@ func TestAnEnvironmentSleepsOutsideOfficeHours(t *testing.T) {
 
 func TestTheCleanupsSwitchIsOnAndMayOnlyBeReadByIt(t *testing.T) {
 	stack := shippedAssembly(t).stack(t, "slipway-qa-lifecycle")
-	parameter := stack.one(t, "AWS::SSM::Parameter")
-	parameter.want(t, "Name", "/slipway/qa/cleanup")
+	parameter := holding(t, stack, "AWS::SSM::Parameter", "/slipway/qa/cleanup")
 	parameter.want(t, "Value", "on")
-	stack.one(t, "AWS::Lambda::Function").want(t, "Environment.Variables.SLIPWAY_SWITCH", "/slipway/qa/cleanup")
+	holding(t, stack, "AWS::Lambda::Function", "SLIPWAY_QA_LIST").want(t, "Environment.Variables.SLIPWAY_SWITCH", "/slipway/qa/cleanup")
 	if granted := keys(policyActions(stack, "CleanupRole")); slices.Contains(granted, "ssm:PutParameter") {
 		t.Error("the cleanup may switch itself on")
+	}
+	// The sweep writes its memory and nothing else.
+	for id, r := range stack.Resources {
+		if r.Type != "AWS::IAM::Policy" {
+			continue
+		}
+		for _, statement := range list(at(r.Properties, "PolicyDocument.Statement")) {
+			if strings.Contains(text(at(statement, "Action")), "ssm:PutParameter") && !strings.HasSuffix(fmt.Sprint(at(statement, "Resource")), ":parameter/slipway/qa/sweep-memory") {
+				t.Errorf("%s may write %v", id, at(statement, "Resource"))
+			}
+		}
+	}
+}
+
+// holding is the one resource of a type whose properties hold a text.
+func holding(t *testing.T, stack template, kind, content string) resource {
+	t.Helper()
+	var found []resource
+	for _, r := range stack.all(kind) {
+		if strings.Contains(text(r.Properties), content) {
+			found = append(found, r)
+		}
+	}
+	if len(found) != 1 {
+		t.Fatalf("%d resources of type %s hold %s", len(found), kind, content)
+	}
+	return found[0]
+}
+
+// TestTheSweepDeletesOnlyWhatIsNamedOrTaggedAsAnEnvironments: each statement that lets it delete names the platform, the shared
+// listener or the tag of an environment, in its resources or its condition. Actions that know no resource are listed here.
+func TestTheSweepDeletesOnlyWhatIsNamedOrTaggedAsAnEnvironments(t *testing.T) {
+	stack := shippedAssembly(t).stack(t, "slipway-qa-lifecycle")
+	bounds := []string{"slipway-qa-env-", "/slipway/*-????????/image", "qa/*-????????/", "/slipway/qa/*-????????", "*-????????.qa.example.com", "slipway:environment", ":listener-rule/", "repository/simple-flask-app"}
+	deletes := 0
+	for id, r := range stack.Resources {
+		if r.Type != "AWS::IAM::Policy" || !strings.HasPrefix(id, "SweepRole") {
+			continue
+		}
+		for _, statement := range list(at(r.Properties, "PolicyDocument.Statement")) {
+			actions := text(at(statement, "Action"))
+			if !strings.Contains(actions, ":Delete") && !strings.Contains(actions, ":BatchDelete") && !strings.Contains(actions, ":Change") {
+				continue
+			}
+			deletes++
+			where := text(at(statement, "Resource")) + text(at(statement, "Condition"))
+			if !slices.ContainsFunc(bounds, func(b string) bool { return strings.Contains(where, b) }) {
+				t.Errorf("%s on %s", actions, where)
+			}
+		}
+	}
+	if deletes < 9 {
+		t.Errorf("only %d statements let the sweep delete something", deletes)
 	}
 }
 
@@ -106,15 +158,19 @@ func TestAnUnknownHostGetsNothing(t *testing.T) {
 
 func TestCleanupRunsOnItsScheduleAndItsFailuresAreSeen(t *testing.T) {
 	stack := shippedAssembly(t).stack(t, "slipway-qa-lifecycle")
-	rule := stack.one(t, "AWS::Events::Rule")
-	rule.want(t, "ScheduleExpression", "rate(15 minutes)")
-	if rule.at("Targets.0.DeadLetterConfig.Arn") == nil {
-		t.Error("an event that cannot be delivered is lost")
+	holding(t, stack, "AWS::Events::Rule", "rate(1 hour)") // the sweep's own
+	holding(t, stack, "AWS::Events::Rule", "rate(15 minutes)")
+	for _, rule := range stack.all("AWS::Events::Rule") {
+		if rule.at("Targets.0.DeadLetterConfig.Arn") == nil {
+			t.Error("an event that cannot be delivered is lost")
+		}
 	}
-	function := stack.one(t, "AWS::Lambda::Function")
-	if function.at("DeadLetterConfig.TargetArn") == nil {
-		t.Error("a failed run leaves no trace in the queue")
+	for _, function := range stack.all("AWS::Lambda::Function") {
+		if function.at("DeadLetterConfig.TargetArn") == nil {
+			t.Error("a failed run leaves no trace in the queue")
+		}
 	}
+	function := holding(t, stack, "AWS::Lambda::Function", "SLIPWAY_QA_LIST")
 	function.want(t, "Environment.Variables.SLIPWAY_QA_CLUSTER", "qa-cluster")
 	function.want(t, "Environment.Variables.SLIPWAY_DRY_RUN", "false")
 	for name, want := range map[string]string{
@@ -122,6 +178,8 @@ func TestCleanupRunsOnItsScheduleAndItsFailuresAreSeen(t *testing.T) {
 		"cleanup-errors":    "AWS/Lambda Errors Sum >= 1, 2 of 2 x 900s, notBreaching",
 		"cleanup-throttles": "AWS/Lambda Throttles Sum >= 1, 1 of 1 x 300s, notBreaching",
 		"failed-events":     "AWS/SQS ApproximateNumberOfMessagesVisible Maximum >= 1, 1 of 1 x 300s, notBreaching",
+		"sweep-errors":      "AWS/Lambda Errors Sum >= 1, 2 of 2 x 3600s, notBreaching",
+		"sweep-stuck":       "Slipway/QASweep Stuck Maximum >= 1, 1 of 1 x 3600s, ignore",
 		"stuck":             "Slipway/QACleanup Stuck Maximum >= 1, 1 of 1 x 3600s, ignore",
 	} {
 		if got := row(alarmsByName(stack)["slipway-qa-lifecycle-"+name]); got != want {
@@ -148,6 +206,7 @@ func TestLambdasMayDoExactlyWhatTheyDo(t *testing.T) {
 		of                func(*testing.T) *assembly
 	}{
 		{"qacleanup", "slipway-qa-lifecycle", "CleanupRole", shippedAssembly},
+		{"qasweep", "slipway-qa-lifecycle", "SweepRole", shippedAssembly},
 		{"imageresolver", "slipway-qa-service", "ImageResolverRole", shippedAssembly},
 		{"qarule", "slipway-qa-service", "HostRulesRole", func(t *testing.T) *assembly { return must(t, several) }},
 		{"imageresolver", "slipway-prod-service", "ImageResolverRole", shippedAssembly},

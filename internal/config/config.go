@@ -236,6 +236,8 @@ type QA struct {
 	Grace Duration `yaml:"grace"`
 	// Schedule is an EventBridge rate or cron expression; default rate(15 minutes).
 	Schedule string `yaml:"schedule"`
+	// SweepSchedule is the same for the sweep of what environments left behind; default rate(1 hour).
+	SweepSchedule string `yaml:"sweepSchedule"`
 	// DryRun reports what cleanup would delete and deletes nothing; default false.
 	DryRun bool `yaml:"dryRun"`
 	// Spot runs the environments on Fargate Spot; default true.

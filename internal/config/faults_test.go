@@ -163,6 +163,7 @@ func TestEachFaultIsReportedWithItsLine(t *testing.T) {
 		"a maximum below the default that it hides": {[]string{"defaultTtl: 48h\n  maxTtl: 168h", "maxTtl: 24h"}, []string{"53: qa.maxTtl: got 24h0m0s, expected at least qa.defaultTtl, which is 48h0m0s by default"}},
 		"a schedule of another kind":                {[]string{"rate(15 minutes)", "'*/15 * * * *'"}, []string{`57: qa.schedule: got "*/15 * * * *", expected rate(15 minutes), rate(1 hour) or cron(`}},
 		"one minutes":                               {[]string{"rate(15 minutes)", "rate(1 minutes)"}, []string{`57: qa.schedule: got "rate(1 minutes)", expected rate(1 minute): the unit of 1 has no s`}},
+		"a sweep every 1 hours":                     {[]string{"spot: false", "sweepSchedule: rate(1 hours)"}, []string{`58: qa.sweepSchedule: got "rate(1 hours)", expected rate(1 hour): the unit of 1 has no s`}},
 
 		"a network that isn't on its boundary":   {[]string{"spot: false", "allowedCidrs: [198.51.100.7/24]"}, []string{"58: qa.allowedCidrs[0]: got 198.51.100.7/24, expected the boundary of a /24 network"}},
 		"private addresses for a public address": {[]string{"spot: false", "allowedCidrs: [10.0.0.0/8]"}, []string{"58: qa.allowedCidrs[0]: got 10.0.0.0/8, expected a public network"}},

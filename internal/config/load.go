@@ -101,6 +101,7 @@ func fillDefaults(c *Config, set map[string]bool) {
 	orDefault(set, "qa.maxLifetime", &c.QA.MaxLifetime, Duration(720*time.Hour))
 	orDefault(set, "qa.grace", &c.QA.Grace, Duration(2*time.Hour))
 	orDefault(set, "qa.schedule", &c.QA.Schedule, "rate(15 minutes)")
+	orDefault(set, "qa.sweepSchedule", &c.QA.SweepSchedule, "rate(1 hour)")
 	orDefault(set, "qa.maxEnvironments", &c.QA.MaxEnvironments, 90)
 	orDefault(set, "qa.officeHours.timeZone", &c.QA.OfficeHours.TimeZone, "UTC")
 	orDefault(set, "qa.signIn.scope", &c.QA.SignIn.Scope, "openid")

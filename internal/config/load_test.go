@@ -170,6 +170,7 @@ func TestEachDefaultIsAsDocumented(t *testing.T) {
 		"environments live two days":             cfg.QA.DefaultTTL.Duration() == 48*time.Hour && cfg.QA.MaxTTL.Duration() == 168*time.Hour,
 		"and a month at most":                    cfg.QA.MaxLifetime.Duration() == 720*time.Hour && cfg.QA.Grace.Duration() == 2*time.Hour,
 		"cleanup runs every quarter of an hour":  cfg.QA.Stage == "qa" && cfg.QA.Schedule == "rate(15 minutes)" && !cfg.QA.DryRun,
+		"the sweep runs every hour":              cfg.QA.SweepSchedule == "rate(1 hour)",
 		"environments run on Spot":               cfg.QA.Spot != nil && *cfg.QA.Spot,
 		"90 environments fit":                    cfg.QA.MaxEnvironments == 90,
 		"environments never sleep":               !cfg.QA.OfficeHours.Set() && cfg.QA.OfficeHours.Lease().Always(),

@@ -179,6 +179,9 @@ func (v *validator) qa() {
 	if reason := scheduleFault(q.Schedule); reason != "" {
 		v.want(false, "qa.schedule", quote(q.Schedule), "%s", reason)
 	}
+	if reason := scheduleFault(q.SweepSchedule); reason != "" {
+		v.want(false, "qa.sweepSchedule", quote(q.SweepSchedule), "%s", reason)
+	}
 	v.allowed("qa.allowedCidrs", q.AllowedCIDRs)
 	v.environments()
 	v.signIn()

@@ -3,6 +3,7 @@ package contract
 // Metrics of the QA cleanup, written in CloudWatch's embedded metric format, with the platform's name as dimension.
 const (
 	CleanupNamespace    = "Slipway/QACleanup"
+	SweepNamespace      = "Slipway/QASweep"
 	DimensionPlatform   = "Platform"
 	MetricDeleted       = "Deleted"
 	MetricFailed        = "Failed"

@@ -62,6 +62,12 @@ func LogGroupNameOfStage(platform, stage string) string { return "/" + platform 
 // LogGroupNameOfEnvironment is the log group of a QA environment. A slug ends with a hash, so it is never "app".
 func LogGroupNameOfEnvironment(platform, slug string) string { return "/" + platform + "/qa/" + slug }
 
+// EnvironmentsPrefix is where the QA environments' own prefixes are in their bucket.
+const EnvironmentsPrefix = "qa/"
+
+// EnvironmentPrefix is all that a QA environment may touch in its bucket.
+func EnvironmentPrefix(slug string) string { return EnvironmentsPrefix + slug + "/" }
+
 // QADomain is the domain under which the QA environments live; the shared certificate covers *.<QADomain>.
 func QADomain(domain string) string { return "qa." + domain }
 

@@ -78,7 +78,7 @@ func Services(ctx context.Context, client Client, cluster string, limit int) (se
 	return services, unreadable, problems, nil
 }
 
-// Describe reads at most Batch services with their tags. AWS answers with HTTP 200 even when it can't describe some; those
+// Describe reads at most Batch services, named by their ARNs or names, with their tags. AWS answers with HTTP 200 even when it can't describe some; those
 // are failed. A service that is missing or inactive is gone, and neither found nor failed.
 func Describe(ctx context.Context, client Describer, cluster string, arns []string) (found []qalease.Service, failed []qalease.Unreadable, err error) {
 	out, err := client.DescribeServices(ctx, &ecs.DescribeServicesInput{
@@ -89,14 +89,14 @@ func Describe(ctx context.Context, client Describer, cluster string, arns []stri
 	}
 	answered := map[string]bool{}
 	for _, s := range out.Services {
-		answered[aws.ToString(s.ServiceArn)] = true
+		answered[aws.ToString(s.ServiceArn)], answered[aws.ToString(s.ServiceName)] = true, true
 		if aws.ToString(s.Status) != "INACTIVE" {
 			found = append(found, service(s))
 		}
 	}
 	for _, f := range out.Failures {
 		arn := aws.ToString(f.Arn)
-		answered[arn] = true
+		answered[arn], answered[arn[strings.LastIndexByte(arn, '/')+1:]] = true, true // AWS makes an ARN of a name
 		if reason := aws.ToString(f.Reason); reason != "MISSING" {
 			failed = append(failed, qalease.Unreadable{ARN: arn, Reason: reason})
 		}

@@ -152,6 +152,8 @@ func start(ctx context.Context, binary string) (time.Duration, error) {
 		contract.EnvListenerARN + "=arn:aws:elasticloadbalancing:eu-west-1:111111111111:listener/app/a/b/c",
 		contract.EnvTopicARN + "=arn:aws:sns:eu-west-1:111111111111:topic",
 		contract.EnvSwitch + "=/slipway/qa/cleanup", contract.EnvList + "={}",
+		contract.EnvSweep + `={"platform":"slipway","cluster":"qa-cluster","domain":"example.com","stage":"qa","listener":"arn:aws:x","topic":"arn:aws:y",` +
+			`"switch":"/a","memory":"/b","bucket":"c","zone":"example.com","grace":"2h","dryRun":true}`,
 		// What the deployment's Lambdas ask for at their start.
 		"SLIPWAY_STAGE=prod", "SLIPWAY_ROLLOUT_HANDLER=on-event",
 		`SLIPWAY_DEPLOY_HOOK={"url":"https://127.0.0.1","requests":[{"path":"/health"}]}`,

@@ -61,6 +61,8 @@ var prefixes = map[string]string{
 	"Elastic Load Balancing v2": "elasticloadbalancing",
 	"GuardDuty":                 "guardduty",
 	"IAM":                       "iam",
+	"Lambda":                    "lambda",
+	"Route 53":                  "route53",
 	"S3":                        "s3",
 	"S3 Control":                "s3",
 	"SNS":                       "sns",
@@ -73,6 +75,9 @@ var prefixes = map[string]string{
 // permissions are the IAM actions that aren't called like their operation.
 // Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
 var permissions = map[string]string{
+	"lambda:Invoke":              "lambda:InvokeFunction",
+	"s3:DeleteObjects":           "s3:DeleteObjectVersion", // with versions; without, it is s3:DeleteObject, which the fake refuses
+	"s3:ListObjectVersions":      "s3:ListBucketVersions",
 	"s3:DeletePublicAccessBlock": "s3:PutBucketPublicAccessBlock",
 	"s3:GetPublicAccessBlock":    "s3:GetBucketPublicAccessBlock",
 	"s3:PutPublicAccessBlock":    "s3:PutBucketPublicAccessBlock",

@@ -29,6 +29,7 @@ type Revision struct {
 	Family string
 	Status ecstypes.TaskDefinitionStatus
 	Tags   map[string]string
+	Image  string
 }
 
 // Service is what a test says about a service; what it leaves out gets a sensible value.
@@ -194,6 +195,9 @@ func (e *ECS) describeServices(in *ecs.DescribeServicesInput) (*ecs.DescribeServ
 	}
 	out := &ecs.DescribeServicesOutput{}
 	for _, arn := range in.Services {
+		if !strings.HasPrefix(arn, "arn:") { // a name will do
+			arn = fmt.Sprintf("arn:aws:ecs:%s:%s:service/%s/%s", Region, Account, e.cluster, arn)
+		}
 		if reason, bad := e.Failures[arn]; bad {
 			out.Failures = append(out.Failures, ecstypes.Failure{Arn: &arn, Reason: &reason})
 			continue
@@ -308,7 +312,11 @@ func (e *ECS) describeTaskDefinition(in *ecs.DescribeTaskDefinitionInput) (*ecs.
 }
 
 func describe(r *Revision) *ecstypes.TaskDefinition {
-	return &ecstypes.TaskDefinition{TaskDefinitionArn: &r.ARN, Family: &r.Family, Status: r.Status}
+	d := &ecstypes.TaskDefinition{TaskDefinitionArn: &r.ARN, Family: &r.Family, Status: r.Status}
+	if r.Image != "" {
+		d.ContainerDefinitions = []ecstypes.ContainerDefinition{{Image: &r.Image}}
+	}
+	return d
 }
 
 func (e *ECS) deregister(in *ecs.DeregisterTaskDefinitionInput) (*ecs.DeregisterTaskDefinitionOutput, error) {

@@ -109,6 +109,31 @@ func (e *ELB) describeRules(in *elb.DescribeRulesInput) (*elb.DescribeRulesOutpu
 	return &elb.DescribeRulesOutput{Rules: part, NextMarker: next}, err
 }
 
+// AllowAll lets all target groups be listed, a page at a time.
+func (e *ELB) AllowAll() {
+	On(e.cloud, elbID, func(in *elb.DescribeTargetGroupsInput) (*elb.DescribeTargetGroupsOutput, error) {
+		size := int(aws.ToInt32(in.PageSize))
+		if len(in.TargetGroupArns) > 0 {
+			return e.describeTargetGroups(in)
+		}
+		if size < 1 || size > 400 {
+			return nil, e.cloud.refuse(Invalid("page size %d", size))
+		}
+		part, next, err := page(e.cloud, e.TargetGroups, in.Marker, min(size, e.RulePage))
+		if err != nil {
+			return nil, err
+		}
+		out := &elb.DescribeTargetGroupsOutput{NextMarker: next}
+		for _, group := range part {
+			if e.usedBy(*group.TargetGroupArn) {
+				group.LoadBalancerArns = append(slices.Clone(group.LoadBalancerArns), e.LoadBalancer)
+			}
+			out.TargetGroups = append(out.TargetGroups, group)
+		}
+		return out, nil
+	})
+}
+
 func (e *ELB) describeTargetGroups(in *elb.DescribeTargetGroupsInput) (*elb.DescribeTargetGroupsOutput, error) {
 	out := &elb.DescribeTargetGroupsOutput{}
 	for _, arn := range in.TargetGroupArns {

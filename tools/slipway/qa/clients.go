@@ -96,10 +96,8 @@ func (s *session) service(ctx context.Context, slug string) (*qalease.Service, e
 			return &service, nil
 		}
 	}
-	for _, f := range failed {
-		if f.ARN != slug { // a name that isn't there is answered as itself by some, as an ARN by others
-			return nil, fmt.Errorf("describe the service %s: %s", slug, f.Reason)
-		}
+	if len(failed) > 0 {
+		return nil, fmt.Errorf("describe the service %s: %s", slug, failed[0].Reason)
 	}
 	return nil, nil
 }
