@@ -39,8 +39,11 @@ func (f *Follower) Follow(ctx context.Context, every time.Duration) {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for {
-		if err := f.Poll(ctx); err != nil && ctx.Err() == nil {
-			f.once("error", err.Error(), "can't follow: "+err.Error())
+		switch err := f.Poll(ctx); {
+		case err == nil:
+			delete(f.states, "error")
+		case ctx.Err() == nil: // once, though each answer has an ID of its own
+			f.once("error", "failing", "can't follow: "+err.Error())
 		}
 		select {
 		case <-ctx.Done():

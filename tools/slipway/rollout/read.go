@@ -28,6 +28,10 @@ type Target struct {
 // service is the service, or nil before it is created.
 func (t Target) service(ctx context.Context, client ECS) (*types.Service, error) {
 	out, err := client.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: &t.Cluster, Services: []string{t.Service}})
+	var noCluster *types.ClusterNotFoundException
+	if errors.As(err, &noCluster) {
+		return nil, nil // as before the first deployment
+	}
 	if err != nil {
 		return nil, fmt.Errorf("look at service %s of cluster %s: %w; check that it may be read", t.Service, t.Cluster, err)
 	}

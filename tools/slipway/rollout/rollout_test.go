@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -67,6 +68,7 @@ type cluster struct {
 	t       *testing.T
 	service *types.Service
 	failure string
+	fault   error
 	tasks   []types.Task
 	page    int
 }
@@ -76,6 +78,8 @@ func (c *cluster) DescribeServices(_ context.Context, in *ecs.DescribeServicesIn
 		c.t.Errorf("described %v in %s", in.Services, aws.ToString(in.Cluster))
 	}
 	switch {
+	case c.fault != nil:
+		return nil, c.fault
 	case c.failure != "":
 		return &ecs.DescribeServicesOutput{Failures: []types.Failure{{Reason: &c.failure}}}, nil
 	case c.service == nil:
@@ -181,7 +185,11 @@ func TestReadWhatIsntThere(t *testing.T) {
 	if _, err := target.Read(t.Context(), c); err == nil || !strings.Contains(err.Error(), "deploy its stack first") {
 		t.Error(err)
 	}
-	c.failure = "ACCESS_DENIED"
+	c.fault = &types.ClusterNotFoundException{} // before the first deployment
+	if _, err := target.Read(t.Context(), c); err == nil || !strings.Contains(err.Error(), "deploy its stack first") {
+		t.Error(err)
+	}
+	c.fault, c.failure = nil, "ACCESS_DENIED"
 	if _, err := target.Read(t.Context(), c); err == nil || !strings.Contains(err.Error(), "ACCESS_DENIED") {
 		t.Error(err)
 	}
@@ -261,5 +269,17 @@ func TestFollowerPrintsEachPieceOfNewsOnce(t *testing.T) {
 	d.info.Status = cdtypes.DeploymentStatusSucceeded
 	if news := poll(); news != "" {
 		t.Errorf("an earlier deployment is no news:\n%s", news)
+	}
+}
+
+func TestFollowingSurvivesWhatCannotBeRead(t *testing.T) {
+	c := &cluster{t: t, page: 100, fault: errors.New("denied, request 1")}
+	var out strings.Builder
+	f := &Follower{Target: target, ECS: c, CodeDeploy: &deployments{}, Out: &out, Since: noon}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	f.Follow(ctx, time.Millisecond)
+	if n := strings.Count(out.String(), "can't follow: "); n != 1 {
+		t.Errorf("it says %d times that it can't follow:\n%s", n, &out)
 	}
 }
