@@ -21,7 +21,7 @@ type release struct {
 
 var releases = []release{
 	{title: "Deploy a good version to production", tag: "good-1", commit: "900d001"},
-	{title: "Deploy a broken one, which the hook must stop", tag: "broken", commit: "bad0002"},
+	{title: "Deploy a broken one, which the hook must stop", tag: "broken", commit: "bad0002", broken: true},
 	{title: "Deploy a good one again", tag: "good-2", commit: "900d003"},
 }
 
@@ -91,7 +91,6 @@ func (t *tour) releases() []release {
 	made := make([]release, 0, len(releases))
 	for _, r := range releases {
 		r.tag = t.tag + "-" + r.tag
-		r.broken = strings.HasSuffix(r.tag, "broken")
 		made = append(made, r)
 	}
 	return made
