@@ -76,6 +76,11 @@ qa-pause: ## [WHY=…]: delete no environment until qa-resume
 qa-resume: ## End the pause
 	go run ./tools/slipway qa resume
 
+##@ Findings (with AWS_ENDPOINT_URL those of the local AWS)
+.PHONY: findings
+findings: ## What the response to findings did, and what waits; go run ./tools/slipway findings says how to approve and undo
+	go run ./tools/slipway findings list
+
 ##@ Proof
 .PHONY: test
 test: lint fast test-cdk test-app test-image ## Everything that proves the project

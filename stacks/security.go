@@ -35,7 +35,9 @@ func NewSecurity(scope constructs.Construct, cfg *config.Config, code gofunction
 	var all []*Security
 	accounts := cfg.SecurityAccounts()
 	for _, account := range accounts {
-		all = append(all, newSecurity(scope, cfg, account, len(accounts) > 1, code))
+		s := newSecurity(scope, cfg, account, len(accounts) > 1, code)
+		addResponse(s, cfg, account, code)
+		all = append(all, s)
 	}
 	return all
 }

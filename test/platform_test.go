@@ -137,6 +137,9 @@ func TestEveryTopicIsEncryptedAndTLSOnly(t *testing.T) {
 // the narrowest that IAM accepts.
 var withoutResource = []string{
 	"access-analyzer:ListAnalyzers",
+	"application-autoscaling:DescribeScalableTargets",
+	"autoscaling:DescribeAutoScalingGroups",
+	"autoscaling:DescribeAutoScalingInstances",
 	"cloudformation:ListStacks",
 	"codedeploy:BatchGetDeploymentTargets",
 	"codedeploy:ListDeploymentTargets",
@@ -152,7 +155,10 @@ var withoutResource = []string{
 	"ec2:GetEbsEncryptionByDefault",
 	"ec2:GetInstanceMetadataDefaults",
 	"ec2:ModifyInstanceMetadataDefaults",
-	"ec2:DescribeNetworkInterfaces", // Lambda in a VPC
+	"ec2:DescribeInstances",
+	"ec2:DescribeNetworkInterfaces",
+	"ec2:DescribeSecurityGroups",
+	"ec2:DescribeSnapshots",
 	"ec2:DescribeSubnets",
 	"ecr:GetAuthorizationToken",
 	"ecs:DeregisterTaskDefinition",

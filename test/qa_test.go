@@ -191,12 +191,13 @@ func TestCleanupRunsOnItsScheduleAndItsFailuresAreSeen(t *testing.T) {
 // askedByAWS are actions that AWS asks for within a call of another name: tags at a rule's creation.
 var askedByAWS = []string{"elasticloadbalancing:AddTags"}
 
-// grantedByTheCDK are actions that a function needs for its log group, its queue, its topic's key and its place in a VPC: AWS
+// grantedByTheCDK are actions that a function needs for its log group, its queue, its keys and its place in a VPC: AWS
 // makes those calls on its behalf, the handlers make none of them.
 var grantedByTheCDK = []string{
 	"logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage", "kms:Decrypt", "kms:GenerateDataKey",
 	"ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:DeleteNetworkInterface",
 	"ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses",
+	"kms:DescribeKey", "kms:Encrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo", // of a table
 }
 
 // TestLambdasMayDoExactlyWhatTheyDo compares the synthesized policies with the calls recorded from the handlers' own tests.
@@ -215,6 +216,7 @@ func TestLambdasMayDoExactlyWhatTheyDo(t *testing.T) {
 		{"strategyguard", "slipway-prod-service", "StrategyGuardRole", shippedAssembly},
 		{"rollout", "slipway-prod-service", "BlueGreenOnEventRole", shippedAssembly},
 		{"rollout", "slipway-prod-service", "BlueGreenIsCompleteRole", shippedAssembly},
+		{"threatresponse", "slipway-security", "ResponseRespondRole", shippedAssembly},
 	} {
 		t.Run(lambda.name+" in "+lambda.stack, func(t *testing.T) {
 			raw, err := os.ReadFile(filepath.Join(root, "lambdas", lambda.name, "testdata", "actions.txt"))

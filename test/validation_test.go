@@ -178,6 +178,7 @@ var fixedNames = map[string]string{
 	"AWS::ECS::TaskDefinition Family":                       "revisions of one family; a change never replaces it",
 	"AWS::IAM::Policy PolicyName":                           "inline, so only unique within its role",
 	"AWS::IAM::Role RoleName":                               "the delegation role, which another account must know, and those of the workflows, whose ARNs GitHub's side must know",
+	"AWS::Lambda::Function FunctionName":                    "the response to findings: people approve and undo by it; nothing but the name replaces it",
 	"AWS::Logs::LogGroup LogGroupName":                      "declared before the service that would make it under that name",
 	"AWS::RDS::DBInstance DBInstanceIdentifier":             "its log groups carry it; a replacement shall fail, not lose data",
 	"AWS::RDS::DBInstance DBName":                           "the first database in the instance",

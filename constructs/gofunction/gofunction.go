@@ -30,8 +30,10 @@ type Code struct {
 type Props struct {
 	Code Code
 	// Name is the Lambda's folder under Code.Directory.
-	Name        string
-	Description string
+	Name string
+	// FunctionName is a name for people and for those who invoke it; default one that CloudFormation makes.
+	FunctionName string
+	Description  string
 	// Timeout is at most 15 minutes; default one minute.
 	Timeout time.Duration
 	// MemoryMiB is 128–10240; default 256.
@@ -89,6 +91,9 @@ func New(scope constructs.Construct, id string, props Props) *Function {
 		MemorySize:   jsii.Number(orDefault(props.MemoryMiB, 256)),
 		Timeout:      seconds(orDefault(props.Timeout, time.Minute)),
 	}
+	if props.FunctionName != "" {
+		functionProps.FunctionName = jsii.String(props.FunctionName)
+	}
 	if props.DeadLetterQueue != nil {
 		functionProps.DeadLetterQueue = props.DeadLetterQueue
 		functionProps.RetryAttempts = jsii.Number(props.RetryAttempts)
@@ -137,6 +142,24 @@ func attach(role awsiam.Role, props *awslambda.FunctionProps, network Network) {
 	props.VpcSubnets = &awsec2.SubnetSelection{SubnetType: awsec2.SubnetType_PRIVATE_WITH_EGRESS}
 	props.SecurityGroups = &network.SecurityGroups
 }
+
+// Deny adds one statement that no other can outweigh.
+func (f *Function) Deny(actions, resources []string) {
+	f.role.AddToPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Effect: awsiam.Effect_DENY, Actions: jsii.Strings(actions...), Resources: jsii.Strings(resources...),
+	}))
+}
+
+// SetEnvironment adds a variable whose value isn't known before the function is, such as its role's name.
+func (f *Function) SetEnvironment(name, value string) {
+	f.function.AddEnvironment(jsii.String(name), jsii.String(value), nil)
+}
+
+// RoleName is the name of the function's role, a token.
+func (f *Function) RoleName() string { return *f.role.RoleName() }
+
+// RoleARN is the ARN of the function's role, a token.
+func (f *Function) RoleARN() string { return *f.role.RoleArn() }
 
 func architecture(name string) awslambda.Architecture {
 	if name == "arm64" {

@@ -39,6 +39,8 @@ type Config struct {
 	QA QA `yaml:"qa"`
 	// Security is the baseline of every account.
 	Security Security `yaml:"security"`
+	// Response is what is done about findings.
+	Response Response `yaml:"response"`
 
 	// LambdaArchitecture is "arm64", or the host's ("arm64" or "x86_64") in the local profile. Not read from the file.
 	LambdaArchitecture string `yaml:"-"`

@@ -95,6 +95,7 @@ func fillDefaults(c *Config, set map[string]bool) {
 		fillStage(&c.Stages[i], set, item("stages", i))
 	}
 	fillSecurity(&c.Security, set)
+	fillResponse(&c.Response, set)
 	orDefault(set, "qa.stage", &c.QA.Stage, "qa")
 	orDefault(set, "qa.defaultTtl", &c.QA.DefaultTTL, Duration(48*time.Hour))
 	orDefault(set, "qa.maxTtl", &c.QA.MaxTTL, Duration(168*time.Hour))

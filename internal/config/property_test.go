@@ -54,6 +54,7 @@ func configs() *rapid.Generator[*Config] {
 		hours := rapid.SampledFrom([]OfficeHours{{TimeZone: "UTC"}, {"07:00", "20:00", "Europe/Dublin", true}, {"00:00", "23:59", "UTC", false}}).Draw(t, "hours")
 		c.QA = QA{"qa", minutes(0), minutes(1), minutes(2), minutes(3), rapid.SampledFrom([]string{"rate(1 minute)", "cron(0 10 * * ? *)"}).Draw(t, "schedule"), "rate(2 hours)", rapid.Bool().Draw(t, "dry"), &spot, allowed, rapid.IntRange(1, 1000).Draw(t, "environments"), hours, drawSignIn(t, c)}
 		c.Security = drawSecurity(t)
+		c.Response = drawResponse(t)
 		return c
 	})
 }

@@ -31,6 +31,7 @@ func validate(cfg *Config, d *document) {
 	v.networks()
 	v.qa()
 	v.security()
+	v.response()
 }
 
 // want notes a fault unless ok. A value that the file doesn't hold is marked as the default.

@@ -64,9 +64,6 @@ func DenyOlderSessions(platform string) string { return platform + "-deny-older-
 // ResponseFunction is the Lambda of the response in each account.
 func ResponseFunction(platform string) string { return platform + "-threat-response" }
 
-// ResponseLedger is the table that holds what was done, what waits, and how to undo it.
-func ResponseLedger(platform string) string { return platform + "-threat-response" }
-
 // LedgerIndex finds the entries of a state by their due time.
 const LedgerIndex = "by-state"
 

@@ -437,6 +437,13 @@ func TestTwoFindingsShareATarget(t *testing.T) {
 	}
 }
 
+func TestTheAccountsOwnIPv6AddressIsNeverBlocked(t *testing.T) {
+	w := newWorld(t, policy(contract.ModeAuto, contract.ActionBlockAddress))
+	w.ec2.PublicIPs["2001:db8::7"] = "eni-load-balancer"
+	w.only(w.found("database", map[string]any{"detail.service.action.rdsLoginAttemptAction.remoteIpDetails": map[string]any{"ipAddressV6": "2001:db8::7"}}), ledger.Gone)
+	w.says("eni-load-balancer")
+}
+
 func TestBlocksEnd(t *testing.T) {
 	w := newWorld(t, policy(contract.ModeAuto, contract.ActionBlockAddress))
 	before := w.snapshot()

@@ -77,7 +77,22 @@ func run(ctx context.Context, out io.Writer) error {
 	if err := table.Flush(); err != nil {
 		return err
 	}
+	if err := response(ctx, out); err != nil {
+		return err
+	}
 	return demo(out)
+}
+
+// response runs the benchmarks of the response to findings: the time to a plan, and the calls of each action.
+func response(ctx context.Context, out io.Writer) error {
+	command := exec.CommandContext(ctx, "go", "test", "./lambdas/threatresponse", "-run", "^$", "-bench", ".", "-benchtime", "200x")
+	command.Stderr = os.Stderr
+	fmt.Fprint(out, "\nResponse to findings: time from event to plan, and AWS calls of each action\n")
+	command.Stdout = out
+	if err := command.Run(); err != nil {
+		return fmt.Errorf("benchmarks of the response: %w", err)
+	}
+	return nil
 }
 
 func row(w io.Writer, what, unit string, values []float64) {

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"text/tabwriter"
 
+	"slipway/tools/slipway/findings"
 	"slipway/tools/slipway/qa"
 	"slipway/tools/slipway/smoke"
 )
@@ -34,6 +35,7 @@ type command struct {
 // commands are all there are, in the order of the help.
 var commands = []command{
 	{"smoke", "Asks a stage's application whether the right commit answers", smoke.Run},
+	{"findings", "Shows what the response to findings did; approves, rejects and undoes it", findings.Run},
 	{"qa", "Makes, lists, extends, wakes and deletes QA environments; pauses their cleanup", qa.Run},
 	{"diff-report", "Says what a change does to resources, rights and costs, from two syntheses", runDiffReport},
 	{"context", "Says which role and Region a workflow's job needs, from platform.yaml", runContext},

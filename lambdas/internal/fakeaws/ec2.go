@@ -240,7 +240,13 @@ func (e *EC2) describeInterfaces(in *ec2.DescribeNetworkInterfacesInput) (*ec2.D
 	}
 	out := &ec2.DescribeNetworkInterfacesOutput{}
 	if id, ok := e.PublicIPs[address]; ok {
-		out.NetworkInterfaces = []ec2types.NetworkInterface{{NetworkInterfaceId: &id}}
+		n := ec2types.NetworkInterface{NetworkInterfaceId: &id}
+		if strings.Contains(address, ":") {
+			n.Ipv6Addresses = []ec2types.NetworkInterfaceIpv6Address{{Ipv6Address: &address}}
+		} else {
+			n.Association = &ec2types.NetworkInterfaceAssociation{PublicIp: &address}
+		}
+		out.NetworkInterfaces = []ec2types.NetworkInterface{n}
 	}
 	return out, nil
 }

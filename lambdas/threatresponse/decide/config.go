@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -16,57 +15,15 @@ import (
 	"slipway/internal/contract"
 )
 
-// Config is what the stack writes as JSON into one environment variable.
-type Config struct {
-	// Stages are those of this account, by name; each has its cluster, its block lists and its stacks.
-	Stages []string `json:"stages"`
-	// QAStage hosts the QA environments.
-	QAStage string `json:"qaStage"`
-	// Policies in order: the first that matches a finding decides.
-	Policies []Policy `json:"policies"`
-	// Protected is never touched; people are told.
-	Protected Protected `json:"protected"`
-	// Approval is how long an action waits for a person, Block how long an address stays blocked, Keep how long what is
-	// finished stays in the ledger.
-	Approval Duration `json:"approval"`
-	Block    Duration `json:"block"`
-	Keep     Duration `json:"keep"`
-	// ActOnSamples treats GuardDuty's sample findings like real ones.
-	ActOnSamples bool `json:"actOnSamples,omitempty"`
-}
+// Config is the response's configuration, Policy a row of its table, Protected what it leaves alone.
+type (
+	Config    = contract.ResponseConfig
+	Policy    = contract.ResponsePolicy
+	Protected = contract.ResponseProtected
+)
 
-// Policy is a row of the table in platform.yaml.
-type Policy struct {
-	// Findings are types; * stands for any text. Only types that Slipway knows can match.
-	Findings []string `json:"findings"`
-	// MinSeverity is GuardDuty's number.
-	MinSeverity float64 `json:"minSeverity"`
-	// Stages of the resource; none means all, also a resource of no stage.
-	Stages  []string               `json:"stages,omitempty"`
-	Actions []string               `json:"actions"`
-	Mode    contract.ResponseMode  `json:"mode"`
-	After   contract.ResponseAfter `json:"after,omitempty"`
-}
-
-// Protected are principals, resources and addresses that only lead to a message.
-type Protected struct {
-	Principals []string       `json:"principals,omitempty"` // names of users and roles; * stands for any text
-	Resources  []string       `json:"resources,omitempty"`  // IDs, names or ARNs; * stands for any text
-	Addresses  []netip.Prefix `json:"addresses,omitempty"`
-}
-
-// Duration is a time.Duration as text, such as 24h.
-type Duration time.Duration
-
-// UnmarshalText reads Go's notation.
-func (d *Duration) UnmarshalText(text []byte) error {
-	read, err := time.ParseDuration(string(text))
-	*d = Duration(read)
-	return err
-}
-
-// MarshalText writes Go's notation.
-func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+// Duration is how the configuration writes one.
+type Duration = contract.TextDuration
 
 // ParseConfig reads the configuration strictly and reports all that is wrong with it at once.
 func ParseConfig(text string) (Config, error) {

@@ -102,7 +102,7 @@ func Decide(c Config, at Place, f finding.Finding, remedies []Remedy) Plan {
 		plan.Why = "unsupported: nothing can be contained automatically for this type"
 		return plan
 	}
-	row := slices.IndexFunc(c.Policies, func(p Policy) bool { return p.covers(f, plan.Stage) })
+	row := slices.IndexFunc(c.Policies, func(p Policy) bool { return covers(p, f, plan.Stage) })
 	if row < 0 {
 		plan.Why = "no policy covers it"
 		return plan
@@ -134,7 +134,7 @@ func Decide(c Config, at Place, f finding.Finding, remedies []Remedy) Plan {
 }
 
 // covers says whether the row decides about the finding.
-func (p Policy) covers(f finding.Finding, stage string) bool {
+func covers(p Policy, f finding.Finding, stage string) bool {
 	return f.Severity >= p.MinSeverity && matchesAny(p.Findings, f.Type) && (len(p.Stages) == 0 || slices.Contains(p.Stages, stage))
 }
 
@@ -151,8 +151,8 @@ func (p *Plan) addSteps(c Config, at Place, f finding.Finding, policy Policy, re
 				continue // another action has it already, or the finding names it twice
 			}
 			taken[key] = true
-			why := c.Protected.covers(t, at)
-			if why == "" && t.Kind == KindAddress && c.Protected.spares(f.AccessKey) {
+			why := protects(c.Protected, t, at)
+			if why == "" && t.Kind == KindAddress && spares(c.Protected, f.AccessKey) {
 				why = "a principal that only leads to a message works from there"
 			}
 			if why != "" {
@@ -170,12 +170,12 @@ func (p *Plan) addSteps(c Config, at Place, f finding.Finding, policy Policy, re
 }
 
 // spares says whether a finding about such a principal only leads to a message. The address where it works from stays open too.
-func (p Protected) spares(k *finding.AccessKey) bool {
+func spares(p Protected, k *finding.AccessKey) bool {
 	return k != nil && (k.UserType == "Root" || matchesAny(p.Principals, k.User))
 }
 
-// covers says why a target is protected; nothing if it isn't.
-func (p Protected) covers(t Target, at Place) string {
+// protects says why a target is protected; nothing if it isn't.
+func protects(p Protected, t Target, at Place) string {
 	switch t.Kind {
 	case KindSessions, KindKeys:
 		_, name, _ := strings.Cut(t.ID, "/")

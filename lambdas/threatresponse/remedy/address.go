@@ -171,10 +171,17 @@ func (r address) isOurs(ctx context.Context, a netip.Addr) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("ask whether %s is the account's own: %w", a, err)
 	}
-	if len(out.NetworkInterfaces) == 0 {
-		return "", nil
+	for _, n := range out.NetworkInterfaces {
+		own := n.Association != nil && aws.ToString(n.Association.PublicIp) == a.String()
+		for _, v6 := range n.Ipv6Addresses {
+			has, ok := decide.Address(aws.ToString(v6.Ipv6Address))
+			own = own || ok && has == a
+		}
+		if own {
+			return aws.ToString(n.NetworkInterfaceId), nil
+		}
 	}
-	return aws.ToString(out.NetworkInterfaces[0].NetworkInterfaceId), nil
+	return "", nil
 }
 
 func (r address) read(ctx context.Context, l blockList) ([]string, *string, error) {

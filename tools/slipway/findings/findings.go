@@ -1,0 +1,199 @@
+// Package findings is the command by which people see what the response to findings did, approve what waits, and undo it. All
+// of it is done by the response's own function, whose ledger knows how.
+package findings
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"text/tabwriter"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"slipway/internal/config"
+	"slipway/internal/contract"
+)
+
+// Exit codes, as all commands have them.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// Function are the calls of Lambda.
+type Function interface {
+	Invoke(context.Context, *lambda.InvokeInput, ...func(*lambda.Options)) (*lambda.InvokeOutput, error)
+}
+
+// Identity is the call that says who asks.
+type Identity interface {
+	GetCallerIdentity(context.Context, *sts.GetCallerIdentityInput, ...func(*sts.Options)) (*sts.GetCallerIdentityOutput, error)
+}
+
+// subcommands in the order of the help.
+var subcommands = []struct{ name, command, summary string }{
+	{"list", contract.ResponseCommandList, "shows what is contained, waits or failed; with -all also what is finished"},
+	{"approve", contract.ResponseCommandApprove, "does what waits for approval, what a dry run only saw, or what failed: approve ID"},
+	{"reject", contract.ResponseCommandReject, "settles what waits for approval: reject [-why TEXT] ID"},
+	{"undo", contract.ResponseCommandUndo, "restores what was there before: undo [-why TEXT] ID"},
+	{"sweep", contract.ResponseCommandSweep, "ends what is over now, instead of within five minutes"},
+}
+
+// Run runs the command in the checkout's root and returns its exit code.
+func Run(ctx context.Context, args []string, out, log io.Writer) int {
+	return run(ctx, args, out, log, connect)
+}
+
+// connection is what the subcommands need.
+type connection struct {
+	platform string
+	lambda   Function
+	identity Identity
+}
+
+// connect reads platform.yaml and the credentials of the environment.
+func connect(ctx context.Context) (connection, error) {
+	// An endpoint of its own is the local AWS.
+	cfg, err := config.Load("platform.yaml", config.Profile{Local: os.Getenv("AWS_ENDPOINT_URL") != "", HostArchitecture: runtime.GOARCH})
+	if err != nil {
+		return connection{}, err
+	}
+	aws, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithRegion(cfg.Region))
+	if err != nil {
+		return connection{}, fmt.Errorf("load the AWS configuration: %w", err)
+	}
+	return connection{platform: cfg.Platform, lambda: lambda.NewFromConfig(aws), identity: sts.NewFromConfig(aws)}, nil
+}
+
+func run(ctx context.Context, args []string, out, log io.Writer, connect func(context.Context) (connection, error)) int {
+	if len(args) == 0 || args[0] == "--help" || args[0] == "-help" || args[0] == "-h" || args[0] == "help" {
+		to, code := out, exitOK
+		if len(args) == 0 {
+			to, code = log, exitUsage
+		}
+		help(to)
+		return code
+	}
+	for _, sub := range subcommands {
+		if sub.name != args[0] {
+			continue
+		}
+		command := contract.ResponseCommand{Purpose: contract.ResponseCommandPurpose, Command: sub.command}
+		set := flag.NewFlagSet("slipway findings "+sub.name, flag.ContinueOnError)
+		set.SetOutput(log)
+		if sub.command == contract.ResponseCommandList {
+			set.BoolVar(&command.All, "all", false, "also what is finished, and the findings that people were only told of")
+		}
+		if sub.command == contract.ResponseCommandUndo || sub.command == contract.ResponseCommandReject {
+			set.StringVar(&command.Why, "why", "", "the reason, for other people")
+		}
+		switch err := set.Parse(args[1:]); {
+		case errors.Is(err, flag.ErrHelp):
+			return exitOK
+		case err != nil:
+			return exitUsage
+		}
+		wants := 1
+		if sub.command == contract.ResponseCommandList || sub.command == contract.ResponseCommandSweep {
+			wants = 0
+		}
+		if set.NArg() != wants || wants == 1 && set.Arg(0) == "" {
+			fmt.Fprintf(log, "slipway findings %s: give it %s\n", sub.name, map[int]string{0: "no argument", 1: "the ID of one entry; `slipway findings list` shows them"}[wants])
+			return exitUsage
+		}
+		command.ID = set.Arg(0)
+		if err := send(ctx, command, out, connect); err != nil {
+			fmt.Fprintf(log, "slipway findings %s: %v\n", sub.name, err)
+			return exitFailed
+		}
+		return exitOK
+	}
+	fmt.Fprintf(log, "slipway findings: there is no command %q\n\n", args[0])
+	help(log)
+	return exitUsage
+}
+
+func help(to io.Writer) {
+	fmt.Fprint(to, "Usage: slipway findings COMMAND [flags] [ID]; with the credentials of the account in question.\n\n")
+	table := tabwriter.NewWriter(to, 0, 4, 2, ' ', 0)
+	for _, sub := range subcommands {
+		fmt.Fprintf(table, "  %s\t%s\n", sub.name, sub.summary)
+	}
+	table.Flush()
+}
+
+// send lets the function do it, in the caller's name, and shows the answer.
+func send(ctx context.Context, command contract.ResponseCommand, out io.Writer, connect func(context.Context) (connection, error)) error {
+	c, err := connect(ctx)
+	if err != nil {
+		return err
+	}
+	who, err := c.identity.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return fmt.Errorf("ask who you are: %w", err)
+	}
+	command.By = aws.ToString(who.Arn)
+	payload, err := json.Marshal(command)
+	if err != nil {
+		return err
+	}
+	name := contract.ResponseFunction(c.platform)
+	result, err := c.lambda.Invoke(ctx, &lambda.InvokeInput{FunctionName: &name, Payload: payload})
+	if err != nil {
+		return fmt.Errorf("invoke %s in account %s: %w; is %s deployed there, and may you invoke it?", name, aws.ToString(who.Account), err,
+			contract.PlatformStack(c.platform, contract.StackSecurity))
+	}
+	if result.FunctionError != nil {
+		return fmt.Errorf("%s failed: %s; its log group %s says more", name, result.Payload, contract.SecurityLogGroup(c.platform, "response"))
+	}
+	var answer contract.ResponseAnswer
+	if err := json.Unmarshal(result.Payload, &answer); err != nil {
+		return fmt.Errorf("read the answer of %s: %w", name, err)
+	}
+	show(out, answer)
+	if answer.Failed {
+		return errors.New(answer.Message)
+	}
+	return nil
+}
+
+func show(out io.Writer, answer contract.ResponseAnswer) {
+	if len(answer.Entries) > 0 {
+		table := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+		fmt.Fprint(table, "ID\tSTATE\tACTION\tTARGET\tSTAGE\tSEVERITY\tFINDING\tSINCE\tUNTIL\tBY\n")
+		for _, e := range answer.Entries {
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%.1f\t%s\t%s\t%s\t%s\n", e.ID, e.State, dash(e.Action), dash(e.Target), dash(e.Stage), e.Severity, e.Finding, dash(e.Since), dash(e.Until), dash(e.By))
+		}
+		table.Flush()
+		for _, e := range answer.Entries {
+			if len(answer.Entries) > 1 && e.Error == "" {
+				continue // a list has no room for notes
+			}
+			for _, note := range e.Notes {
+				fmt.Fprintf(out, "%s: %s\n", e.ID, note)
+			}
+			if e.Error != "" {
+				fmt.Fprintf(out, "%s: error: %s\n", e.ID, e.Error)
+			}
+		}
+	}
+	if !answer.Failed {
+		fmt.Fprintln(out, answer.Message)
+	}
+}
+
+func dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
