@@ -124,6 +124,7 @@ golden: setup build ## Rewrite the golden templates after a change that was mean
 .PHONY: bench
 bench: setup build flaskapp/.venv/.installed ## Measure synthesis, Lambdas and the demo on this machine
 	go run ./test/bench
+	go test ./lambdas/qacleanup -run TestThousandExpiredEnvironmentsAmongFiveThousandServices -count=1 -v | grep calls
 	$(MAKE) -C flaskapp bench PYTHON=$(CURDIR)/flaskapp/.venv/bin/python
 
 ##@ Parts
