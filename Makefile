@@ -22,6 +22,10 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 demo: setup build ## Deploy the whole platform to a local AWS and show it working
 	go run ./local/demo
 
+.PHONY: drill
+drill: setup build ## Fire drill of the response to findings, on a local AWS of its own: contained, undone, as it was
+	go run ./local/drill
+
 .PHONY: down
 down: ## Stop the local AWS of `make demo` (its state stays; `make purge` removes it)
 	$(PYTHON) -m local down

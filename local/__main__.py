@@ -119,6 +119,13 @@ def _env(arguments) -> int:
     return 0
 
 
+def _guardduty(arguments) -> int:
+    from . import guardduty, instance
+
+    print(guardduty.send(instance.require(arguments.dir).endpoint, arguments.file))
+    return 0
+
+
 def _print_environment(directory: Path, known) -> None:
     from . import instance
 
@@ -184,6 +191,10 @@ def parser() -> argparse.ArgumentParser:
 
     sub = command("down", _down, "Stops the local AWS; its state is kept unless --purge.")
     sub.add_argument("--purge", action="store_true", help="also remove its containers, state and logs")
+    directory(sub)
+
+    sub = command("guardduty", _guardduty, "Puts a finding of GuardDuty on the bus and prints the event's ID.")
+    sub.add_argument("file", type=Path, help="the event as EventBridge delivers it, JSON")
     directory(sub)
 
     directory(command("status", _status, "Shows what runs, and what is kept as a record only."))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 
-from . import account_settings, codedeploy, forward, loadbalancers
+from . import account_settings, codedeploy, forward, guardduty, loadbalancers
+from .instance import REGION
 
 
 def wrap(inner, moto_port: int, gateway: int):
@@ -30,6 +31,10 @@ def wrap(inner, moto_port: int, gateway: int):
                 forward.account_of(signed[0]), signed[1], signed[2], scope["method"], scope["path"],
                 scope.get("query_string", b"").decode("latin-1"), await _body(receive))
             await _answer(send, status, [("Content-Type", kind)], content)
+            return
+        if not signed and scope["method"] == "POST" and scope["path"] == guardduty.PATH:
+            status, content = guardduty.accept(forward.ACCOUNT, REGION, await _body(receive))
+            await _answer(send, status, [("Content-Type", "application/json")], content)
             return
         if not signed:
             raw_path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from . import account_settings, api_additions, containers, dependencies, ecs_services, waiting
+from . import account_settings, api_additions, api_response, containers, dependencies, ecs_services, waiting
 
 SECRETS_TRANSFORM = "AWS::SecretsManager-2024-09-16"
 
@@ -17,6 +17,7 @@ def apply() -> None:
 
     account_settings.apply()
     api_additions.apply()
+    api_response.apply()
     containers.apply()
     dependencies.apply()
     ecs_services.apply()
@@ -33,7 +34,7 @@ def apply() -> None:
 def _import_services() -> None:
     # ministack loads a service at its first request; what is changed here must be there before.
     from ministack.services import (  # noqa: F401
-        acm, alb, cloudformation, cloudwatch, ec2, ecr, ecs, eventbridge, lambda_svc, route53, secretsmanager, tagging, waf)
+        acm, alb, autoscaling, cloudformation, cloudwatch, ec2, ecr, ecs, eventbridge, lambda_svc, route53, secretsmanager, tagging, waf)
 
 
 def replace_everywhere(original, replacement) -> None:

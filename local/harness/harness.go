@@ -279,3 +279,12 @@ func (t *lastLines) Write(p []byte) (int, error) {
 }
 
 func (t *lastLines) String() string { return strings.TrimSpace(string(t.kept)) }
+
+// Finding puts a finding of GuardDuty on the instance's bus: an event as EventBridge delivers it.
+func (l *Local) Finding(ctx context.Context, log io.Writer, event []byte) error {
+	file := filepath.Join(l.Root, l.Directory, "finding.json")
+	if err := os.WriteFile(file, event, 0o600); err != nil {
+		return err
+	}
+	return l.python(ctx, log, "guardduty", "--dir", l.Directory, file)
+}
