@@ -41,6 +41,7 @@ func newRollout(scope constructs.Construct, props Props, configuration *string) 
 		FrameworkLambdaLoggingLevel: awslambda.ApplicationLogLevel_FATAL,
 	})
 	suppressFramework(provider)
+	describeFramework(provider, props.Name)
 
 	resource := awscdk.NewCustomResource(scope, jsii.String("Rollout"), &awscdk.CustomResourceProps{
 		ServiceToken:   provider.ServiceToken(),
@@ -80,6 +81,16 @@ func newHandler(scope constructs.Construct, id string, props Props, handler stri
 	function.Allow([]string{"ecs:DescribeServices"}, []string{props.ServiceARN}, nil)
 	suppressWildcards(function.Construct(), "A deployment configuration's name isn't known beforehand, and is only read; the deployment's other actions know no resource.")
 	return function
+}
+
+// describeFramework gives the framework's functions descriptions without the construct's path, which differs between
+// `cdk deploy` and the pipeline: both must deploy the same template.
+func describeFramework(provider customresources.Provider, name string) {
+	for _, child := range *provider.Node().FindAll(constructs.ConstructOrder_PREORDER) {
+		if function, ok := child.(awslambda.CfnFunction); ok {
+			function.SetDescription(jsii.String("CDK's provider framework, rollout of " + name))
+		}
+	}
 }
 
 // suppressFramework answers for the CDK's own functions, whose code and policies aren't ours to write.
