@@ -2,6 +2,7 @@ package stacks
 
 import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsec2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsrds"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
@@ -23,6 +24,8 @@ type Data struct {
 	Database  awsrds.IDatabaseInstance
 	// DatabaseSecret is the master credentials, as JSON with host, port, dbname, username and password.
 	DatabaseSecret awssecretsmanager.ISecret
+	// DatabaseSecurityGroup decides who may connect.
+	DatabaseSecurityGroup awsec2.ISecurityGroup
 	// DatabaseKey encrypts the storage and the secret.
 	DatabaseKey awskms.IKey
 	// Operations is the stage's topic for people.
@@ -61,7 +64,8 @@ func NewData(scope constructs.Construct, cfg *config.Config, stage config.Stage,
 	if stage.Name == cfg.QA.Stage {
 		shareWithQAEnvironments(stack, cfg, contract.KeyBucketName, *bucket.Bucket().BucketName())
 		shareWithQAEnvironments(stack, cfg, contract.KeyBucketKeyARN, *bucket.Key().KeyArn())
-		shareWithQAEnvironments(stack, cfg, contract.KeyDatabaseSecretARN, *db.Secret().SecretArn())
+		shareWithQAEnvironments(stack, cfg, contract.KeyDatabaseHost, *db.Instance().DbInstanceEndpointAddress())
+		shareWithQAEnvironments(stack, cfg, contract.KeyDatabasePort, *db.Instance().DbInstanceEndpointPort())
 		shareWithQAEnvironments(stack, cfg, contract.KeyDatabaseKeyARN, *db.Key().KeyArn())
 	}
 	operations := newOperations(stack, cfg, stage)
@@ -69,5 +73,6 @@ func NewData(scope constructs.Construct, cfg *config.Config, stage config.Stage,
 	return &Data{
 		Stack: stack, Operations: operations, Bucket: bucket.Bucket(), BucketKey: bucket.Key(),
 		Database: db.Instance(), DatabaseSecret: db.Secret(), DatabaseKey: db.Key(),
+		DatabaseSecurityGroup: db.SecurityGroup(),
 	}
 }

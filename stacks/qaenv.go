@@ -14,6 +14,8 @@ import (
 	"slipway/constructs/hostrule"
 	"slipway/constructs/image"
 	"slipway/constructs/loggroup"
+	"slipway/constructs/qadatabase"
+	"slipway/constructs/qaprefix"
 	"slipway/constructs/webtask"
 	"slipway/internal/config"
 	"slipway/internal/contract"
@@ -38,6 +40,34 @@ func NewQAEnvironment(scope constructs.Construct, cfg *config.Config, environmen
 		return awsssm.StringListParameter_ValueForTypedListParameter(stack, jsii.String(contract.SharedParameter(cfg.Platform, stage.Name, key)),
 			awsssm.ParameterValueType_STRING, nil)
 	}
+
+	targets := awselasticloadbalancingv2.NewCfnTargetGroup(stack, jsii.String("Targets"), &awselasticloadbalancingv2.CfnTargetGroupProps{
+		VpcId:                      shared(contract.KeyVPCID),
+		TargetType:                 jsii.String("ip"),
+		Protocol:                   jsii.String("HTTP"),
+		Port:                       jsii.Number(contract.ContainerPort),
+		HealthCheckPath:            jsii.String(contract.HealthPath),
+		HealthCheckIntervalSeconds: jsii.Number(10),
+		HealthCheckTimeoutSeconds:  jsii.Number(5),
+		HealthyThresholdCount:      jsii.Number(2),
+		UnhealthyThresholdCount:    jsii.Number(3),
+		Matcher:                    &awselasticloadbalancingv2.CfnTargetGroup_MatcherProperty{HttpCode: jsii.String("200")},
+		TargetGroupAttributes: &[]any{&awselasticloadbalancingv2.CfnTargetGroup_TargetGroupAttributeProperty{
+			Key: jsii.String("deregistration_delay.timeout_seconds"), Value: jsii.String("5"), // nobody waits for QA
+		}},
+	})
+	rule := hostrule.New(stack, "HostRule", hostrule.Props{
+		ServiceToken: *shared(contract.KeyRuleARN), TargetGroupARN: *targets.Ref(),
+	})
+	files := qaprefix.New(stack, "Files", *shared(contract.KeyPrefixCleanerARN))
+	database := qadatabase.New(stack, "Database", qadatabase.Props{
+		ServiceToken: *shared(contract.KeyDatabaseMakerARN),
+		Name:         databaseName(slug),
+		SecretName:   contract.DatabaseSecretName(cfg.Platform, slug),
+		Host:         *shared(contract.KeyDatabaseHost),
+		Port:         *shared(contract.KeyDatabasePort),
+		KeyARN:       *shared(contract.KeyDatabaseKeyARN),
+	})
 
 	repository := importRepository(stack, cfg)
 	selected := image.New(stack, "Image", image.Props{
@@ -65,32 +95,16 @@ func NewQAEnvironment(scope constructs.Construct, cfg *config.Config, environmen
 		BucketKeyARN: *shared(contract.KeyBucketKeyARN),
 		Prefix:       contract.EnvironmentPrefix(slug),
 
-		DatabaseSecretARN:    *shared(contract.KeyDatabaseSecretARN),
+		DatabaseSecretARN:    database.SecretARN(),
 		DatabaseSecretKeyARN: *shared(contract.KeyDatabaseKeyARN),
 		TraceRatio:           stage.Tracing.SampleRatio,
+		Seed:                 true, // its database begins empty
 	})
 
-	targets := awselasticloadbalancingv2.NewCfnTargetGroup(stack, jsii.String("Targets"), &awselasticloadbalancingv2.CfnTargetGroupProps{
-		VpcId:                      shared(contract.KeyVPCID),
-		TargetType:                 jsii.String("ip"),
-		Protocol:                   jsii.String("HTTP"),
-		Port:                       jsii.Number(contract.ContainerPort),
-		HealthCheckPath:            jsii.String(contract.HealthPath),
-		HealthCheckIntervalSeconds: jsii.Number(10),
-		HealthCheckTimeoutSeconds:  jsii.Number(5),
-		HealthyThresholdCount:      jsii.Number(2),
-		UnhealthyThresholdCount:    jsii.Number(3),
-		Matcher:                    &awselasticloadbalancingv2.CfnTargetGroup_MatcherProperty{HttpCode: jsii.String("200")},
-		TargetGroupAttributes: &[]any{&awselasticloadbalancingv2.CfnTargetGroup_TargetGroupAttributeProperty{
-			Key: jsii.String("deregistration_delay.timeout_seconds"), Value: jsii.String("5"), // nobody waits for QA
-		}},
-	})
-	rule := hostrule.New(stack, "HostRule", hostrule.Props{
-		ServiceToken: *shared(contract.KeyRuleARN), TargetGroupARN: *targets.Ref(),
-	})
 	// A full load balancer refuses the rule; then nothing but the target group has been made.
-	selected.Construct().Node().AddDependency(rule)
-	task.Construct().Node().AddDependency(rule)
+	for _, later := range []constructs.IConstruct{selected.Construct(), task.Construct(), database.Construct(), files} {
+		later.Node().AddDependency(rule)
+	}
 
 	provider := "FARGATE"
 	if *cfg.QA.Spot {
@@ -132,6 +146,8 @@ func NewQAEnvironment(scope constructs.Construct, cfg *config.Config, environmen
 	service.Node().AddDependency(rule)
 	// A task that starts before its roles have their policies cannot pull its image.
 	service.Node().AddDependency(task.Construct())
+	// The service needs its database, and goes before database and objects do: nothing may write to them any more.
+	service.Node().AddDependency(database.Construct(), files)
 	selected.RecordAfter(service)
 	sleepOutsideOfficeHours(stack, cfg, service, slug)
 
@@ -158,4 +174,13 @@ func leaseTags(cfg *config.Config, environment config.Environment) *[]*awscdk.Cf
 		tag(contract.TagExpires, contract.FormatExpiry(environment.Expires)),
 		tag(contract.TagMaxLifetime, time.Duration(cfg.QA.MaxLifetime).String()),
 	}
+}
+
+// databaseName is the name of the environment's database and role. Every slug has one.
+func databaseName(slug string) string {
+	name, err := contract.DatabaseName(slug)
+	if err != nil {
+		panic(err)
+	}
+	return name
 }

@@ -1,6 +1,8 @@
 package stacks
 
 import (
+	"fmt"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awselasticloadbalancingv2"
 	"github.com/aws/constructs-go/constructs/v10"
@@ -9,6 +11,8 @@ import (
 	"slipway/constructs/gofunction"
 	"slipway/constructs/hostrule"
 	"slipway/constructs/image"
+	"slipway/constructs/qadatabase"
+	"slipway/constructs/qaprefix"
 	"slipway/internal/config"
 	"slipway/internal/contract"
 )
@@ -44,6 +48,17 @@ func NewQAFront(scope constructs.Construct, cfg *config.Config, stage config.Sta
 		SignIn: signIn(cfg), SecretKeyARN: cfg.QA.SignIn.SecretKeyARN,
 		Logs: stageLogs(cfg, stage, on.network, "host-rules"),
 	})
+	databases := qadatabase.NewMaker(stack, "Databases", qadatabase.MakerProps{
+		Code: code, Platform: cfg.Platform, VPC: on.network.VPC, Region: cfg.Region,
+		DatabaseSecurityGroupID: *on.data.DatabaseSecurityGroup.SecurityGroupId(),
+		MasterSecretARN:         *on.data.DatabaseSecret.SecretArn(),
+		KeyARN:                  *on.data.DatabaseKey.KeyArn(),
+		EnvironmentSecretsARN:   environmentSecretsARN(cfg, stage),
+		Logs:                    stageLogs(cfg, stage, on.network, "databases"),
+	})
+	prefixes := qaprefix.NewCleaner(stack, "Prefixes", qaprefix.CleanerProps{
+		Code: code, Platform: cfg.Platform, BucketName: *on.data.Bucket.BucketName(), Logs: stageLogs(cfg, stage, on.network, "prefixes"),
+	})
 
 	protect(stack, cfg, stage, on.network, shared)
 	watchFront(stack, cfg, stage, on, shared)
@@ -51,9 +66,18 @@ func NewQAFront(scope constructs.Construct, cfg *config.Config, stage config.Sta
 	shareWithQAEnvironments(stack, cfg, contract.KeyListenerARN, *shared.HTTPS().ListenerArn())
 	shareWithQAEnvironments(stack, cfg, contract.KeyImageResolverARN, resolver.ARN())
 	shareWithQAEnvironments(stack, cfg, contract.KeyRuleARN, rules.ARN())
+	shareWithQAEnvironments(stack, cfg, contract.KeyDatabaseMakerARN, databases.ARN())
+	shareWithQAEnvironments(stack, cfg, contract.KeyPrefixCleanerARN, prefixes.ARN())
 	awscdk.NewCfnOutput(stack, jsii.String("Url"), &awscdk.CfnOutputProps{
 		Value:       jsii.String("https://*." + domain),
 		Description: jsii.String("Where the QA environments answer"),
 	})
 	return &Service{Stack: stack, Front: shared}
+}
+
+// environmentSecretsARN covers the database secrets of all QA environments, and none else: a slug ends with a hyphen and eight
+// characters, to which Secrets Manager adds six of its own.
+func environmentSecretsARN(cfg *config.Config, stage config.Stage) string {
+	return fmt.Sprintf("arn:aws:secretsmanager:%s:%s:secret:%s-??????", cfg.Region, cfg.Accounts[stage.Account],
+		contract.DatabaseSecretName(cfg.Platform, "*-????????"))
 }

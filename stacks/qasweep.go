@@ -42,6 +42,8 @@ func newSweep(stack awscdk.Stack, cfg *config.Config, code gofunction.Code, topi
 	settings := contract.Sweep{
 		Platform: cfg.Platform, Cluster: contract.ClusterName(stage.Name), Domain: cfg.Domain, Stage: stage.Name,
 		Listener: listenerARN, Topic: topic.ARN(), Switch: contract.CleanupSwitch(cfg.Platform, stage.Name), Memory: memory,
+		Data: *awsssm.StringParameter_ValueForStringParameter(stack,
+			jsii.String(contract.SharedParameter(cfg.Platform, stage.Name, contract.KeyDatabaseMakerARN)), nil),
 		Bucket: bucket, Zone: cfg.ZoneName(stage), Grace: time.Duration(cfg.QA.Grace).String(), DryRun: cfg.QA.DryRun,
 	}
 	// Images may be deleted only where one account knows of everyone who runs them.
@@ -159,6 +161,7 @@ func allowSweep(f *gofunction.Function, cfg *config.Config, s contract.Sweep) {
 	f.Allow([]string{"s3:ListBucketVersions"}, []string{bucket}, map[string]any{"StringLike": map[string]any{"s3:prefix": contract.EnvironmentsPrefix + "*"}})
 	f.Allow([]string{"s3:DeleteObjectVersion"}, []string{bucket + "/" + contract.EnvironmentPrefix(slug) + "*"}, nil)
 
+	f.Allow([]string{"lambda:InvokeFunction"}, []string{s.Data}, nil)
 	f.Allow([]string{"secretsmanager:DeleteSecret"}, []string{arn("secretsmanager", "secret:*")}, ofStack)
 	f.Allow([]string{"ssm:DeleteParameters"}, []string{arn("ssm", "parameter"+contract.ImageParameter(cfg.Platform, slug))}, nil)
 	f.Allow([]string{"ssm:GetParameter"}, []string{arn("ssm", "parameter"+s.Switch), arn("ssm", "parameter"+s.Memory)}, nil)

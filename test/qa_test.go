@@ -188,8 +188,12 @@ func TestCleanupRunsOnItsScheduleAndItsFailuresAreSeen(t *testing.T) {
 	}
 }
 
-// askedByAWS are actions that AWS asks for within a call of another name: tags at a rule's creation.
-var askedByAWS = []string{"elasticloadbalancing:AddTags"}
+// askedByAWS are actions that AWS asks for within a call of another name: tags at a rule's creation, network interfaces of a
+// function in a VPC.
+var askedByAWS = []string{
+	"elasticloadbalancing:AddTags", "ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:DeleteNetworkInterface",
+	"ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses",
+}
 
 // grantedByTheCDK are actions that a function needs for its log group, its queue, its keys and its place in a VPC: AWS
 // makes those calls on its behalf, the handlers make none of them.
@@ -210,6 +214,8 @@ func TestLambdasMayDoExactlyWhatTheyDo(t *testing.T) {
 		{"qasweep", "slipway-qa-lifecycle", "SweepRole", shippedAssembly},
 		{"imageresolver", "slipway-qa-service", "ImageResolverRole", shippedAssembly},
 		{"qarule", "slipway-qa-service", "HostRulesRole", func(t *testing.T) *assembly { return must(t, several) }},
+		{"qadatabase", "slipway-qa-service", "DatabasesRole", shippedAssembly},
+		{"qaprefix", "slipway-qa-service", "PrefixesRole", shippedAssembly},
 		{"imageresolver", "slipway-prod-service", "ImageResolverRole", shippedAssembly},
 		{"deployhook", "slipway-prod-service", "DeployHookRole", shippedAssembly},
 		{"rollbackresponder", "slipway-prod-service", "RollbacksResponderRole", shippedAssembly},

@@ -104,6 +104,31 @@ func TestMigrationsEndBeforeTheApplicationStarts(t *testing.T) {
 	}
 }
 
+// TestSampleDataComesAfterTheMigrationsInQAOnly: in a stage it would meet real data.
+func TestSampleDataComesAfterTheMigrationsInQAOnly(t *testing.T) {
+	seeded := false
+	for name, stack := range shippedAssembly(t).templates {
+		for _, task := range stack.all("AWS::ECS::TaskDefinition") {
+			for _, container := range list(task.at("ContainerDefinitions")) {
+				if at(container, "Name") != "seed" {
+					continue
+				}
+				seeded = true
+				if name != environmentStack {
+					t.Errorf("%s adds sample data", name)
+				}
+				if got := text(at(container, "DependsOn")); got != `[{"Condition":"SUCCESS","ContainerName":"migrate"}]` {
+					t.Errorf("sample data waits for %s", got)
+				}
+				task.want(t, "ContainerDefinitions.0.DependsOn.1", map[string]any{"Condition": "SUCCESS", "ContainerName": "seed"})
+			}
+		}
+	}
+	if !seeded {
+		t.Error("the environment begins empty")
+	}
+}
+
 // TestTheCollectorHarmsNothing: it may end, has limits of its own, listens on the task's loopback address only, and is there
 // before the application and after it.
 func TestTheCollectorHarmsNothing(t *testing.T) {

@@ -189,6 +189,7 @@ var fixedNames = map[string]string{
 	"AWS::CloudWatch::Alarm MetricName":                     "what it watches, no name of its own",
 	"AWS::EC2::VPCEndpoint ServiceName":                     "a name of AWS's",
 	"AWS::RDS::DBParameterGroup Family":                     "a name of AWS's",
+	"AWS::SecretsManager::Secret Name":                      "a QA environment's database login, which the one function for all of them may read by its name only",
 	"AWS::SNS::Topic DisplayName":                           "a text in e-mails, free to change",
 }
 

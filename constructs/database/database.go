@@ -189,6 +189,9 @@ func (d *Database) Instance() awsrds.DatabaseInstance { return d.instance }
 // Secret holds host, port, dbname, username and password as JSON.
 func (d *Database) Secret() awssecretsmanager.ISecret { return d.secret }
 
+// SecurityGroup decides who may connect.
+func (d *Database) SecurityGroup() awsec2.ISecurityGroup { return d.securityGroup }
+
 // Key encrypts the storage and the secret.
 func (d *Database) Key() awskms.IKey { return d.key }
 

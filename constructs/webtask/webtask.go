@@ -45,6 +45,8 @@ type Props struct {
 	DatabaseSecretKeyARN string
 	// TraceRatio is the share of requests that X-Ray gets, 0–1. 0 leaves the collector out.
 	TraceRatio float64
+	// Seed puts sample data into an empty application after the migrations; default no.
+	Seed bool
 	// Retain keeps the secret that signs sessions when the stack is deleted.
 	Retain bool
 }
@@ -137,10 +139,16 @@ func New(parent constructs.Construct, id string, props Props) *Task {
 	}})
 	// Migrations run to their end before the application of each task starts: before any traffic, whatever deploys. Most
 	// runs find nothing to do; several at once wait for each other in the database. A failed one fails the task.
-	app.AddContainerDependencies(&awsecs.ContainerDependency{
-		Container: add("migrate", false, []string{"python3", "-m", "slipway_app.migrate"}, nil),
-		Condition: awsecs.ContainerDependencyCondition_SUCCESS,
-	})
+	wait := func(waiting, first awsecs.ContainerDefinition) {
+		waiting.AddContainerDependencies(&awsecs.ContainerDependency{Container: first, Condition: awsecs.ContainerDependencyCondition_SUCCESS})
+	}
+	migrate := add("migrate", false, []string{"python3", "-m", "slipway_app.migrate"}, nil)
+	wait(app, migrate)
+	if props.Seed {
+		seed := add("seed", false, []string{"python3", "-m", "slipway_app.seed"}, nil)
+		wait(seed, migrate)
+		wait(app, seed)
+	}
 	this := &Task{construct: scope, definition: definition}
 	if props.TraceRatio > 0 {
 		this.trace(app, task, props, locked)

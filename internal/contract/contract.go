@@ -14,6 +14,8 @@ const (
 	EnvList        = "SLIPWAY_QA_LIST"      // qalease.Settings as JSON
 	EnvDomain      = "SLIPWAY_DOMAIN"       // the platform's domain; environments answer at <slug>.qa.<domain>
 	EnvSignIn      = "SLIPWAY_SIGN_IN"      // a SignIn as JSON; absent without one
+	EnvBucket      = "SLIPWAY_BUCKET"       // the stage's artifacts bucket
+	EnvMaster      = "SLIPWAY_MASTER_ARN"   // the secret with the database's address and master user
 )
 
 // TagPlatform is on everything that the platform makes: its name.

@@ -141,3 +141,7 @@ func DatabaseName(slug string) (string, error) {
 	}
 	return slug, nil
 }
+
+// DatabaseSecretName is the secret with a QA environment's database login. Secrets Manager appends a hyphen and six characters
+// to it in the ARN.
+func DatabaseSecretName(platform, slug string) string { return platform + "/qa/" + slug + "/database" }

@@ -17,8 +17,11 @@ const (
 	KeyBucketName         = "bucket-name"
 	KeyBucketKeyARN       = "bucket-key-arn"
 	KeyLogKeyARN          = "log-key-arn"
-	KeyDatabaseSecretARN  = "database-secret-arn"
-	KeyDatabaseKeyARN     = "database-key-arn"
+	KeyDatabaseHost       = "database-host"
+	KeyDatabasePort       = "database-port"
+	KeyDatabaseKeyARN     = "database-key-arn"   // encrypts the environments' database secrets
+	KeyDatabaseMakerARN   = "database-maker-arn" // the custom resource behind every environment's database
+	KeyPrefixCleanerARN   = "prefix-cleaner-arn" // the custom resource that empties an environment's prefix
 )
 
 // ImageParameter holds the image tag or digest that runs in an environment, a stage's name or a QA slug. A slug has a

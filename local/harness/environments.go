@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"sort"
@@ -18,6 +19,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
 	taggingtypes "github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"slipway/internal/contract"
 )
@@ -47,6 +50,60 @@ func (l *Local) ECS() *ecs.Client { return ecs.NewFromConfig(l.awsConfig()) }
 // CloudFormation is a client of the instance.
 func (l *Local) CloudFormation() *cloudformation.Client {
 	return cloudformation.NewFromConfig(l.awsConfig())
+}
+
+// shared is a value that the QA stage publishes under a key.
+func (l *Local) shared(ctx context.Context, platform, stage, key string) (string, error) {
+	name := contract.SharedParameter(platform, stage, key)
+	found, err := ssm.NewFromConfig(l.awsConfig()).GetParameter(ctx, &ssm.GetParameterInput{Name: &name})
+	if err != nil {
+		return "", fmt.Errorf("read the parameter %s: %w", name, err)
+	}
+	return aws.ToString(found.Parameter.Value), nil
+}
+
+// QADatabases are the environments that have a database or a role, as the function says that makes them.
+func (l *Local) QADatabases(ctx context.Context, platform, stage string) ([]string, error) {
+	function, err := l.shared(ctx, platform, stage, contract.KeyDatabaseMakerARN)
+	if err != nil {
+		return nil, err
+	}
+	payload, err := json.Marshal(contract.DataRequest{Sweep: contract.SweepList})
+	if err != nil {
+		return nil, fmt.Errorf("write the request: %w", err)
+	}
+	out, err := lambda.NewFromConfig(l.awsConfig()).Invoke(ctx, &lambda.InvokeInput{FunctionName: &function, Payload: payload})
+	if err != nil {
+		return nil, fmt.Errorf("invoke the databases' function: %w", err)
+	}
+	if out.FunctionError != nil {
+		return nil, fmt.Errorf("the databases' function failed: %s", out.Payload)
+	}
+	var answer contract.DataAnswer
+	if err := json.Unmarshal(out.Payload, &answer); err != nil {
+		return nil, fmt.Errorf("read the databases' answer: %w", err)
+	}
+	return answer.Environments, nil
+}
+
+// QAPrefixes are the environments that have objects, or old versions of objects, in the QA stage's bucket.
+func (l *Local) QAPrefixes(ctx context.Context, platform, stage string) ([]string, error) {
+	bucket, err := l.shared(ctx, platform, stage, contract.KeyBucketName)
+	if err != nil {
+		return nil, err
+	}
+	client := s3.NewFromConfig(l.awsConfig(), func(o *s3.Options) { o.UsePathStyle = true })
+	out, err := client.ListObjectVersions(ctx, &s3.ListObjectVersionsInput{
+		Bucket: &bucket, Prefix: aws.String(contract.EnvironmentsPrefix), Delimiter: aws.String("/"),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the prefixes of bucket %s: %w", bucket, err)
+	}
+	var found []string
+	for _, p := range out.CommonPrefixes {
+		found = append(found, strings.TrimSuffix(strings.TrimPrefix(aws.ToString(p.Prefix), contract.EnvironmentsPrefix), "/"))
+	}
+	return found, nil
 }
 
 // QAEnvironments lists the leased services of the QA cluster, by slug.

@@ -170,6 +170,7 @@ func start(ctx context.Context, binary string) (time.Duration, error) {
 		contract.EnvSwitch + "=/slipway/qa/cleanup", contract.EnvList + "={}",
 		contract.EnvSweep + `={"platform":"slipway","cluster":"qa-cluster","domain":"example.com","stage":"qa","listener":"arn:aws:x","topic":"arn:aws:y",` +
 			`"switch":"/a","memory":"/b","bucket":"c","zone":"example.com","grace":"2h","dryRun":true}`,
+		contract.EnvDomain + "=example.com", contract.EnvBucket + "=bucket", contract.EnvMaster + "=arn:aws:secretsmanager:eu-west-1:111111111111:secret:master",
 		// What the deployment's Lambdas ask for at their start.
 		"SLIPWAY_STAGE=prod", "SLIPWAY_ROLLOUT_HANDLER=on-event",
 		`SLIPWAY_DEPLOY_HOOK={"url":"https://127.0.0.1","requests":[{"path":"/health"}]}`,

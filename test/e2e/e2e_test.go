@@ -82,6 +82,7 @@ func TestThePlatformFromNothingToNothing(t *testing.T) {
 		{"everything deploys from nothing", deployEverything},
 		{"every stage answers over HTTPS with its own container", askStages},
 		{"a QA environment answers on its host", provision},
+		{"no environment sees another's data", separate},
 		{"a second synthesis finds no differences", diff},
 		{"an image that does not exist is refused and the running one stays", refuseUnknownImage},
 		{"a deployment without an image keeps the one that runs", keepImage},
@@ -298,6 +299,7 @@ func cleanUp(t *testing.T, w *world) {
 		}
 	}
 	w.removeByHand(t, cluster, unclear)
+	w.wantData(t, slug(t, branch))
 }
 
 func refuseProtected(t *testing.T, w *world) {
