@@ -1,4 +1,7 @@
-"""Listener rules as on AWS: one rule for each priority, and the quota. ministack takes any number at any priority."""
+"""Listener rules and target groups as on AWS: one rule for each priority, the quota, a template's targets.
+
+ministack takes any number of rules at any priority, and leaves the targets of a template out.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ _lock = threading.Lock()
 
 
 def apply() -> None:
-    """Changes CreateRule; called once."""
+    """Changes CreateRule and the target groups of templates; called once."""
     from ministack.services import alb
 
     create = alb._create_rule
@@ -28,6 +31,7 @@ def apply() -> None:
 
     replace_everywhere(create, create_or_refuse)
     alb._ACTION_MAP["CreateRule"] = create_or_refuse
+    _register_targets_of_templates()
 
 
 def refusal(params):
@@ -50,3 +54,34 @@ def refusal(params):
     if len(rules) >= QUOTA:
         return alb._error("TooManyRules", "The maximum number of rules has been reached on this load balancer")
     return None
+
+
+TARGET_GROUP = "AWS::ElasticLoadBalancingV2::TargetGroup"
+
+
+def _register_targets_of_templates() -> None:
+    """A target group's Targets are registered, which ministack leaves out."""
+    from ministack.services import alb
+    from ministack.services.cloudformation import provisioners
+
+    handlers = provisioners._RESOURCE_HANDLERS[TARGET_GROUP]
+    create, update = handlers["create"], handlers["update"]
+
+    def wanted(props):
+        return [{"Id": target["Id"], **({"Port": int(target["Port"])} if target.get("Port") else {})}
+                for target in props.get("Targets") or []]
+
+    def create_with_targets(logical_id, props, stack_name):
+        arn, attributes = create(logical_id, props, stack_name)
+        alb._targets[arn] = wanted(props)
+        return arn, attributes
+
+    def update_with_targets(physical_id, old_props, new_props, stack_name, logical_id=None):
+        arn, attributes = update(physical_id, old_props, new_props, stack_name, logical_id)
+        if arn != physical_id or wanted(old_props) != wanted(new_props):
+            # Those that others registered, such as ECS, stay.
+            gone = {target["Id"] for target in wanted(old_props)} if arn == physical_id else set()
+            alb._targets[arn] = [t for t in alb._targets.get(arn, []) if t["Id"] not in gone] + wanted(new_props)
+        return arn, attributes
+
+    provisioners._RESOURCE_HANDLERS[TARGET_GROUP] = {**handlers, "create": create_with_targets, "update": update_with_targets}

@@ -13,6 +13,7 @@ import (
 	"slipway/constructs/image"
 	"slipway/constructs/qadatabase"
 	"slipway/constructs/qaprefix"
+	"slipway/constructs/qapreview"
 	"slipway/internal/config"
 	"slipway/internal/contract"
 )
@@ -59,6 +60,14 @@ func NewQAFront(scope constructs.Construct, cfg *config.Config, stage config.Sta
 	prefixes := qaprefix.NewCleaner(stack, "Prefixes", qaprefix.CleanerProps{
 		Code: code, Platform: cfg.Platform, BucketName: *on.data.Bucket.BucketName(), Logs: stageLogs(cfg, stage, on.network, "prefixes"),
 	})
+	cluster := contract.ClusterName(stage.Name)
+	qapreview.New(stack, "Preview", qapreview.Props{
+		Code: code, ListSettings: listSettings(cfg), ListenerARN: *shared.HTTPS().ListenerArn(), Host: domain, SignIn: signIn(cfg),
+		Cluster:     cluster,
+		ClusterARN:  fmt.Sprintf("arn:aws:ecs:%s:%s:cluster/%s", cfg.Region, cfg.Accounts[stage.Account], cluster),
+		ServicesARN: fmt.Sprintf("arn:aws:ecs:%s:%s:service/%s/*", cfg.Region, cfg.Accounts[stage.Account], cluster),
+		Logs:        stageLogs(cfg, stage, on.network, "preview"),
+	})
 
 	protect(stack, cfg, stage, on.network, shared)
 	watchFront(stack, cfg, stage, on, shared)
@@ -69,8 +78,8 @@ func NewQAFront(scope constructs.Construct, cfg *config.Config, stage config.Sta
 	shareWithQAEnvironments(stack, cfg, contract.KeyDatabaseMakerARN, databases.ARN())
 	shareWithQAEnvironments(stack, cfg, contract.KeyPrefixCleanerARN, prefixes.ARN())
 	awscdk.NewCfnOutput(stack, jsii.String("Url"), &awscdk.CfnOutputProps{
-		Value:       jsii.String("https://*." + domain),
-		Description: jsii.String("Where the QA environments answer"),
+		Value:       jsii.String("https://" + domain),
+		Description: jsii.String("The list of QA environments, which answer at https://*." + domain),
 	})
 	return &Service{Stack: stack, Front: shared}
 }

@@ -188,12 +188,8 @@ func TestCleanupRunsOnItsScheduleAndItsFailuresAreSeen(t *testing.T) {
 	}
 }
 
-// askedByAWS are actions that AWS asks for within a call of another name: tags at a rule's creation, network interfaces of a
-// function in a VPC.
-var askedByAWS = []string{
-	"elasticloadbalancing:AddTags", "ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:DeleteNetworkInterface",
-	"ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses",
-}
+// askedByAWS are actions that AWS asks for within a call of another name: tags at a rule's creation.
+var askedByAWS = []string{"elasticloadbalancing:AddTags"}
 
 // grantedByTheCDK are actions that a function needs for its log group, its queue, its keys and its place in a VPC: AWS
 // makes those calls on its behalf, the handlers make none of them.
@@ -216,6 +212,7 @@ func TestLambdasMayDoExactlyWhatTheyDo(t *testing.T) {
 		{"qarule", "slipway-qa-service", "HostRulesRole", func(t *testing.T) *assembly { return must(t, several) }},
 		{"qadatabase", "slipway-qa-service", "DatabasesRole", shippedAssembly},
 		{"qaprefix", "slipway-qa-service", "PrefixesRole", shippedAssembly},
+		{"qapreview", "slipway-qa-service", "PreviewRole", shippedAssembly},
 		{"imageresolver", "slipway-prod-service", "ImageResolverRole", shippedAssembly},
 		{"deployhook", "slipway-prod-service", "DeployHookRole", shippedAssembly},
 		{"rollbackresponder", "slipway-prod-service", "RollbacksResponderRole", shippedAssembly},

@@ -9,6 +9,7 @@ const (
 	vcpuHour    = 0.04048
 	gibHour     = 0.004445
 	secretMonth = 0.40
+	secrets     = 2 // the database's login, and what signs sessions
 )
 
 // Rate is what an environment costs at most, in USD.
@@ -21,7 +22,7 @@ type Rate struct {
 func RateOf(cpuUnits, memoryMiB int) Rate {
 	return Rate{
 		AwakeHour: float64(cpuUnits)/1024*vcpuHour + float64(memoryMiB)/1024*gibHour,
-		Day:       secretMonth / 30,
+		Day:       secrets * secretMonth / 30,
 	}
 }
 

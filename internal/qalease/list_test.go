@@ -133,9 +133,9 @@ func TestCost(t *testing.T) {
 		// 0.5 x 0.04048 + 1 x 0.004445 USD an hour, the price list's figures.
 		"half a vCPU and a GiB for an hour":     {RateOf(512, 1024).AwakeHour, 0.024685},
 		"a vCPU and two GiB for an hour":        {RateOf(1024, 2048).AwakeHour, 0.04937},
-		"a day awake, and a day of a secret":    {RateOf(512, 1024).ADay(OfficeHours{}), 24*0.024685 + 0.4/30},
-		"five days of thirteen hours, averaged": {RateOf(512, 1024).ADay(hours), 5.0*13/7*0.024685 + 0.4/30},
-		"a weekend asleep costs the secret":     {RateOf(512, 1024).Between(hours, now.AddDate(0, 0, 4), now.AddDate(0, 0, 5)), 0.4 / 30},
+		"a day awake, and a day of two secrets": {RateOf(512, 1024).ADay(OfficeHours{}), 24*0.024685 + 2*0.4/30},
+		"five days of thirteen hours, averaged": {RateOf(512, 1024).ADay(hours), 5.0*13/7*0.024685 + 2*0.4/30},
+		"a weekend asleep costs the secrets":    {RateOf(512, 1024).Between(hours, now.AddDate(0, 0, 4), now.AddDate(0, 0, 5)), 2 * 0.4 / 30},
 		"what hasn't begun costs nothing":       {RateOf(512, 1024).Between(hours, now, now.Add(-time.Hour)), 0},
 	} {
 		if math.Abs(c.got-c.want) > 1e-9 {

@@ -136,7 +136,7 @@ func TestDeletion(t *testing.T) {
 // writeBehind puts an object under the prefix after each of the first n listings.
 func writeBehind(w *world, n int) {
 	w.cloud.Before = func(action string) {
-		if action == "s3:DeleteObjectVersion" && n > 0 {
+		if action == "s3:DeleteObjects" && n > 0 {
 			n--
 			w.objects.Put(prefix + "artifacts/0") // before the page that was listed
 		}

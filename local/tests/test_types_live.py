@@ -22,7 +22,7 @@ ATTRIBUTES = {
     "WLog": ["ManagedByFirewallManager"], "IpSet": ["Arn", "Id"], "Acl2": ["Arn", "Id", "Capacity", "LabelNamespace"],
     "Trail": ["Arn"], "Aa": ["Arn"], "Gd": ["Id"], "Svc": ["Name", "ServiceArn"],
     "Lb": ["DNSName", "CanonicalHostedZoneID", "LoadBalancerFullName", "LoadBalancerName", "LoadBalancerArn"],
-    "Tg": ["TargetGroupFullName", "TargetGroupName", "TargetGroupArn"], "L443": ["ListenerArn"],
+    "Tg": ["TargetGroupFullName", "TargetGroupName", "TargetGroupArn"], "TgFn": ["TargetGroupArn"], "L443": ["ListenerArn"],
     "Rule": ["RuleArn", "IsDefault"], "Db": ["Endpoint.Address", "Endpoint.Port", "DbiResourceId", "DBInstanceArn"],
     "Lt": ["LatestVersionNumber", "LaunchTemplateId"], "Igw": ["InternetGatewayId"], "Igwa": ["AttachmentType"],
     "Vpc": ["CidrBlock", "VpcId", "DefaultSecurityGroup", "DefaultNetworkAcl"], "Sn": ["AvailabilityZone", "SubnetId"],
@@ -149,6 +149,12 @@ def test_a_priority_is_one_rules_only_and_the_quota_counts(aws, stack):
     assert refused(30000) == "TooManyRules"
     for rule in made:
         balancing.delete_rule(RuleArn=rule)
+
+
+def test_a_templates_targets_are_registered(aws, stack):
+    outputs = aws.outputs(stack)
+    found = aws.client("elbv2").describe_target_health(TargetGroupArn=outputs["AttTgFnTargetGroupArn"])
+    assert [t["Target"]["Id"] for t in found["TargetHealthDescriptions"]] == [outputs["AttFnArn"]]
 
 
 def test_things_without_an_api_are_records_that_status_lists(aws, stack):

@@ -167,7 +167,7 @@ func start(ctx context.Context, binary string) (time.Duration, error) {
 		contract.EnvPlatform + "=slipway", contract.EnvCluster + "=qa-cluster", contract.EnvDryRun + "=true",
 		contract.EnvListenerARN + "=arn:aws:elasticloadbalancing:eu-west-1:111111111111:listener/app/a/b/c",
 		contract.EnvTopicARN + "=arn:aws:sns:eu-west-1:111111111111:topic",
-		contract.EnvSwitch + "=/slipway/qa/cleanup", contract.EnvList + "={}",
+		contract.EnvSwitch + "=/slipway/qa/cleanup", contract.EnvList + `={"platform":"slipway","domain":"example.com"}`,
 		contract.EnvSweep + `={"platform":"slipway","cluster":"qa-cluster","domain":"example.com","stage":"qa","listener":"arn:aws:x","topic":"arn:aws:y",` +
 			`"switch":"/a","memory":"/b","bucket":"c","zone":"example.com","grace":"2h","dryRun":true}`,
 		contract.EnvDomain + "=example.com", contract.EnvBucket + "=bucket", contract.EnvMaster + "=arn:aws:secretsmanager:eu-west-1:111111111111:secret:master",

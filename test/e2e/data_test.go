@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
 
 	"slipway/internal/contract"
@@ -30,6 +31,14 @@ func separate(t *testing.T, w *world) {
 		t.Errorf("the other environment has %v", other)
 	}
 	w.wantData(t, slug(t, branch), slug(t, staleBranch))
+
+	page, err := w.aws.Get(t.Context(), contract.QADomain(w.cfg.Domain), "/")
+	check(t, err)
+	for _, branch := range []string{branch, staleBranch} {
+		if address := "https://" + contract.HostName(slug(t, branch), w.cfg.Domain); page.Status != 200 || !strings.Contains(page.Body, address) {
+			t.Errorf("the page of all environments answers %d without %s: %s", page.Status, address, page.Body)
+		}
+	}
 }
 
 // artifacts are the names that an environment lists, the newest first.

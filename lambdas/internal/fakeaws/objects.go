@@ -25,6 +25,7 @@ type Objects struct {
 	Versions []Version
 	Page     int             // of a listing; S3's is 1,000
 	Refused  map[string]bool // keys whose deletion is denied
+	made     int             // versions and markers so far
 }
 
 // S3's limits: https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html and API_ListObjectVersions.html
@@ -41,13 +42,15 @@ func NewObjects(c *Cloud, bucket string) *Objects {
 // Put adds versions of objects.
 func (o *Objects) Put(keys ...string) {
 	for _, key := range keys {
-		o.Versions = append(o.Versions, Version{Key: key, ID: fmt.Sprintf("v%06d", len(o.Versions))})
+		o.made++
+		o.Versions = append(o.Versions, Version{Key: key, ID: fmt.Sprintf("v%06d", o.made)})
 	}
 }
 
 // Hide adds a delete marker, as a deletion without a version does.
 func (o *Objects) Hide(key string) {
-	o.Versions = append(o.Versions, Version{Key: key, ID: fmt.Sprintf("m%06d", len(o.Versions)), Marker: true})
+	o.made++
+	o.Versions = append(o.Versions, Version{Key: key, ID: fmt.Sprintf("m%06d", o.made), Marker: true})
 }
 
 // Keys are the keys that have any version, sorted.

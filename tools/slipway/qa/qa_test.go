@@ -39,8 +39,8 @@ func TestUpDeploysWhatWasAskedForAndTellsWhatItIs(t *testing.T) {
 	if len(a.programs) != 1 || a.programs[0] != want {
 		t.Errorf("ran %q, want %q", a.programs, want)
 	}
-	// Half a vCPU and a GiB for 24 hours, and a secret.
-	for _, line := range []string{"URL    https://" + slug + ".qa.example.com\n", "Owner  dana\n", "Ends   2026-03-11T12:00:00Z, in 23h 59m\n", "Costs  at most $0.61 a day\n"} {
+	// Half a vCPU and a GiB for 24 hours, and two secrets.
+	for _, line := range []string{"URL    https://" + slug + ".qa.example.com\n", "Owner  dana\n", "Ends   2026-03-11T12:00:00Z, in 23h 59m\n", "Costs  at most $0.62 a day\n"} {
 		if !strings.Contains(a.out.String(), line) {
 			t.Errorf("%q isn't in\n%s", line, a.out.String())
 		}
@@ -153,14 +153,14 @@ func TestList(t *testing.T) {
 	if !strings.Contains(lines[0], "paused (a demo is on): nothing is deleted") {
 		t.Errorf("%q", lines[0])
 	}
-	// What ends first comes first. 48 hours of half a vCPU and a GiB cost 1.18 dollars, and the secret 0.03.
-	if fields := strings.Join(strings.Fields(lines[2]), " "); fields != slug+" feature/y dana 2d 0h -1h 0m ended https://"+slug+".qa.example.com $1.21" {
+	// What ends first comes first. 48 hours of half a vCPU and a GiB cost 1.18 dollars, and the two secrets 0.05.
+	if fields := strings.Join(strings.Fields(lines[2]), " "); fields != slug+" feature/y dana 2d 0h -1h 0m ended https://"+slug+".qa.example.com $1.24" {
 		t.Errorf("%q", fields)
 	}
 	if !strings.Contains(lines[3], " running ") || !strings.Contains(lines[3], "1d 2h") || strings.Contains(a.out.String(), "\x1b") {
 		t.Errorf("%q", lines[3])
 	}
-	if !strings.Contains(a.out.String(), slug+": its lease ended at 2026-03-10T11:00:00Z") || !strings.Contains(a.out.String(), "2 environments, $2.42 so far") {
+	if !strings.Contains(a.out.String(), slug+": its lease ended at 2026-03-10T11:00:00Z") || !strings.Contains(a.out.String(), "2 environments, $2.48 so far") {
 		t.Errorf("%s", a.out.String())
 	}
 }
