@@ -40,8 +40,15 @@ func TestTheTaskIsLockedDown(t *testing.T) {
 			task.want(t, "NetworkMode", "awsvpc")
 			task.want(t, "RequiresCompatibilities", []string{"FARGATE"})
 			containers := list(task.at("ContainerDefinitions"))
-			if len(containers) != 3 {
-				t.Fatalf("%d containers, want the application, its migration and the collector", len(containers))
+			want := 3
+			if name == environmentStack {
+				want = 4
+				task.want(t, "ContainerDefinitions.3.Name", "seed")
+				task.want(t, "ContainerDefinitions.3.Essential", false)
+				task.want(t, "ContainerDefinitions.3.ReadonlyRootFilesystem", true)
+			}
+			if len(containers) != want {
+				t.Fatalf("%d containers, want the application, its migration, the collector, and in QA what adds sample data", len(containers))
 			}
 			task.want(t, "ContainerDefinitions.0.Name", "app")
 			task.want(t, "ContainerDefinitions.0.ReadonlyRootFilesystem", true)
@@ -120,7 +127,7 @@ func TestSampleDataComesAfterTheMigrationsInQAOnly(t *testing.T) {
 				if got := text(at(container, "DependsOn")); got != `[{"Condition":"SUCCESS","ContainerName":"migrate"}]` {
 					t.Errorf("sample data waits for %s", got)
 				}
-				task.want(t, "ContainerDefinitions.0.DependsOn.1", map[string]any{"Condition": "SUCCESS", "ContainerName": "seed"})
+				task.want(t, "ContainerDefinitions.0.DependsOn.2", map[string]any{"Condition": "SUCCESS", "ContainerName": "seed"})
 			}
 		}
 	}

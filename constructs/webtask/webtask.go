@@ -144,14 +144,14 @@ func New(parent constructs.Construct, id string, props Props) *Task {
 	}
 	migrate := add("migrate", false, []string{"python3", "-m", "slipway_app.migrate"}, nil)
 	wait(app, migrate)
+	this := &Task{construct: scope, definition: definition}
+	if props.TraceRatio > 0 {
+		this.trace(app, task, props, locked)
+	}
 	if props.Seed {
 		seed := add("seed", false, []string{"python3", "-m", "slipway_app.seed"}, nil)
 		wait(seed, migrate)
 		wait(app, seed)
-	}
-	this := &Task{construct: scope, definition: definition}
-	if props.TraceRatio > 0 {
-		this.trace(app, task, props, locked)
 	}
 
 	props.Repository.GrantPull(execution)

@@ -44,7 +44,7 @@ func (w *world) makeByHand(t *testing.T, cluster, name, expires string) handMade
 	check(t, err)
 	made.targetGroup = aws.ToString(group.TargetGroups[0].TargetGroupArn)
 	rule, err := balancing.CreateRule(ctx, &elasticloadbalancingv2.CreateRuleInput{
-		ListenerArn: aws.String(listener), Priority: aws.Int32(int32(10 + len(name))),
+		ListenerArn: aws.String(listener), Priority: aws.Int32(int32(name[0])), // each of its own, below those of the environments
 		Conditions: []elbtypes.RuleCondition{{Field: aws.String("host-header"), Values: []string{contract.HostName(name, w.cfg.Domain)}}},
 		Actions:    []elbtypes.Action{{Type: elbtypes.ActionTypeEnumForward, TargetGroupArn: aws.String(made.targetGroup)}},
 	})
