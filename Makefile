@@ -43,6 +43,10 @@ REPLAYED := lambdas/deployhook/replay/examples
 replay: ## Ask a new version what the deployment hook would: EVENT=file [URL=http://…] [CONFIG=file]; answers nobody
 	go run ./lambdas/deployhook/replay -event "$(or $(EVENT),$(REPLAYED)/codedeploy.json)" -config "$(or $(CONFIG),$(REPLAYED)/config.json)" $(if $(URL),-url "$(URL)")
 
+.PHONY: doctor
+doctor: ## Look for what would stop a deployment: accounts, zones, quotas, the image (STAGE=…, IMAGE=… narrow it)
+	@go run ./tools/slipway doctor $(if $(STAGE),-stage "$(STAGE)") $(if $(IMAGE),-image "$(IMAGE)")
+
 .PHONY: synth
 synth: setup build ## Write all templates to cdk.out (no credentials, no network)
 	cdk synth --quiet --no-lookups

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 
-from . import databases, types_alarms, types_attributes, types_delivery, types_ec2, types_ecs, types_identity, types_s3
+from . import databases, types_alarms, types_attributes, types_delivery, types_ec2, types_ecs, types_identity, types_pipeline, types_s3
 from .types_base import Call, Refused, Type
 
 TYPES: tuple[Type, ...] = (*types_alarms.TYPES, *types_delivery.TYPES, *types_ec2.TYPES, *types_ecs.TYPES,
-                           *types_identity.TYPES)
+                           *types_identity.TYPES, *types_pipeline.TYPES)
 """Every type that the launcher adds or replaces."""
 
 _BY_NAME = {t.name: t for t in TYPES}

@@ -1,6 +1,9 @@
 package stacks
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/pipelines"
 	"github.com/aws/constructs-go/constructs/v10"
@@ -18,7 +21,8 @@ import (
 const commit = `"$CODEBUILD_RESOLVED_SOURCE_VERSION"`
 
 // NewPipeline creates slipway-pipeline: the same stacks as by hand, under the same names, deployed by what is pushed to one
-// branch. Each stage is asked by `slipway smoke`; production waits for a person. imageTag is only in the stages' templates, not in the pipeline's own.
+// branch. Each wave is checked by `slipway doctor` before it and asked by `slipway smoke` after it; production waits for a
+// person. imageTag is only in the stages' templates, not in the pipeline's own.
 func NewPipeline(scope constructs.Construct, cfg *config.Config, code gofunction.Code, imageTag string) awscdk.Stack {
 	name := contract.PlatformStack(cfg.Platform, contract.StackPipeline)
 	retain := retainsAny(cfg.Stages)
@@ -44,14 +48,16 @@ func NewPipeline(scope constructs.Construct, cfg *config.Config, code gofunction
 		checkAndTag(s, cfg)
 		return s
 	}
+	check := func(names ...string) pipelines.Step { return doctor(p, cfg, names...) }
+
 	shared := stage("shared")
 	root := addShared(shared, cfg, code)
-	p.AddWave("shared", nil).AddStage(shared)
+	p.AddWave("shared", []pipelines.Step{check()}).AddStage(shared)
 	p.AddWave("image", []pipelines.Step{buildImage(p, cfg)})
 	for _, wave := range waves(cfg) {
-		var before []pipelines.Step
+		before := []pipelines.Step{check(names(wave)...)}
 		if wave[0].Production {
-			before = append(before, pipeline.Approval("Approve-"+wave[0].Name, "Goes on to "+wave[0].Name+". The stages before it have been asked and answered."))
+			before = append(before, pipeline.Approval("Approve-"+wave[0].Name, "Goes on to "+wave[0].Name+". The stages before it have been asked and answered.", before...))
 		}
 		w := p.AddWave(wave[0].Name, before)
 		for _, member := range wave {
@@ -91,6 +97,14 @@ func waves(cfg *config.Config) [][]config.Stage {
 	return all
 }
 
+func names(stages []config.Stage) []string {
+	all := make([]string, len(stages))
+	for i, stage := range stages {
+		all[i] = stage.Name
+	}
+	return all
+}
+
 // logDays is the longest that any stage keeps its logs.
 func logDays(cfg *config.Config) int {
 	days := 0
@@ -100,22 +114,41 @@ func logDays(cfg *config.Config) int {
 	return days
 }
 
-// buildImage builds, tests and pushes the image of the commit; ECR scans it.
+// doctor checks the accounts of stages, or what all share, with the bootstrap's roles that may only read.
+func doctor(p *pipeline.Pipeline, cfg *config.Config, stages ...string) pipelines.Step {
+	name, command := "Doctor-shared", "go run ./tools/slipway doctor"
+	if len(stages) > 0 {
+		name = "Doctor-" + stages[0]
+		command += " -image " + commit
+		for _, stage := range stages {
+			command += " -stage " + stage
+		}
+	} else {
+		command += " -shared"
+	}
+	roles := map[string]bool{}
+	for _, account := range cfg.Accounts {
+		roles[contract.BootstrapRoleARN(contract.BootstrapLookup, account, cfg.Region)] = true
+	}
+	return p.Command(name, pipeline.CommandProps{
+		Commands: []string{command},
+		Allow:    []pipeline.Permission{{Actions: []string{"sts:AssumeRole"}, Resources: slices.Sorted(maps.Keys(roles))}},
+	})
+}
+
+// buildImage builds, tests, lists and pushes the image of the commit, unless it is there, and waits for ECR's scan.
 func buildImage(p *pipeline.Pipeline, cfg *config.Config) pipelines.Step {
-	account := cfg.Accounts[cfg.Registry.Account]
-	registry := account + ".dkr.ecr." + cfg.Region + ".amazonaws.com"
 	return p.Command("Image", pipeline.CommandProps{
-		Docker:    true,
-		Variables: map[string]string{"REGISTRY": registry, "REPOSITORY": cfg.Registry.Repository},
-		Commands:  []string{"tools/push-image " + commit},
+		Docker:   true,
+		Commands: []string{"go run ./tools/slipway image"},
 		Allow: []pipeline.Permission{
 			{Actions: []string{"ecr:GetAuthorizationToken"}, Resources: []string{"*"}},
 			{
 				Actions: []string{
-					"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:CompleteLayerUpload", "ecr:DescribeImages",
-					"ecr:DescribeImageScanFindings", "ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:UploadLayerPart",
+					"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:CompleteLayerUpload", "ecr:DescribeImages", "ecr:DescribeImageScanFindings",
+					"ecr:GetDownloadUrlForLayer", "ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:UploadLayerPart",
 				},
-				Resources: []string{"arn:aws:ecr:" + cfg.Region + ":" + account + ":repository/" + cfg.Registry.Repository},
+				Resources: []string{"arn:aws:ecr:" + cfg.Region + ":" + cfg.Accounts[cfg.Registry.Account] + ":repository/" + cfg.Registry.Repository},
 			},
 		},
 	})

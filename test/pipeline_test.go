@@ -162,8 +162,14 @@ func TestThePipelineGoesFromStageToStage(t *testing.T) {
 		if stage != "dev" {
 			own = "" // a stage that is alone in its wave
 		}
-		smoke := find(stage, own+"Smoke-"+stage)
+		doctor, smoke := find(stage, "Doctor-"+stage), find(stage, own+"Smoke-"+stage)
 		for _, action := range actions[stage] {
+			if at(action, "Name") == at(doctor, "Name") || at(action, "Name") == at(smoke, "Name") {
+				continue
+			}
+			if order(action) <= order(doctor) {
+				t.Errorf("%s: %v doesn't wait for the doctor", stage, at(action, "Name"))
+			}
 			if strings.Contains(fmt.Sprint(at(action, "Name")), "slipway-"+stage) && order(action) >= order(smoke) {
 				t.Errorf("%s: the smoke test doesn't wait for %v", stage, at(action, "Name"))
 			}
@@ -177,6 +183,9 @@ func TestThePipelineGoesFromStageToStage(t *testing.T) {
 		}
 	}
 	approval := find("prod", "Approve-prod")
+	if order(approval) <= order(find("prod", "Doctor-prod")) {
+		t.Error("the approval doesn't wait for the doctor")
+	}
 	for _, action := range actions["prod"] {
 		if at(action, "ActionTypeId.Provider") == "CloudFormation" && order(action) <= order(approval) {
 			t.Errorf("%v doesn't wait for the approval", at(action, "Name"))
@@ -224,7 +233,7 @@ func TestThePipelinesStepsAreRestricted(t *testing.T) {
 	for _, project := range stack.all("AWS::CodeBuild::Project") {
 		if project.at("Environment.PrivilegedMode") == true {
 			privileged++
-			if !strings.Contains(text(project.at("Source.BuildSpec")), "push-image") {
+			if !strings.Contains(text(project.at("Source.BuildSpec")), "slipway image") {
 				t.Errorf("%s has Docker and builds no image", project.LogicalID)
 			}
 		}
@@ -326,8 +335,8 @@ func TestPeopleHearOfThePipeline(t *testing.T) {
 }
 
 func TestWithoutASourceThereIsNoPipeline(t *testing.T) {
-	if _, there := shippedAssembly(t).templates["slipway-pipeline"]; there {
-		t.Error("the shipped configuration has a pipeline without a source")
+	if _, there := must(t, several).templates["slipway-pipeline"]; there {
+		t.Error("a configuration without a source has a pipeline")
 	}
 }
 

@@ -28,7 +28,7 @@ func TestSynthesisIsClean(t *testing.T) {
 
 func TestTheStackNamesAreTheContract(t *testing.T) {
 	want := []string{
-		"slipway-security", "slipway-registry", "slipway-dns", "slipway-qa-lifecycle",
+		"slipway-security", "slipway-registry", "slipway-dns", "slipway-pipeline", "slipway-qa-lifecycle",
 		"slipway-qa-env-feature-new-awe-9aa2fb69",
 	}
 	for _, stage := range []string{"dev", "qa", "stage", "prod"} {
@@ -193,6 +193,13 @@ var checkedByLambda = []string{
 	"ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:UnassignPrivateIpAddresses",
 }
 
+// ofTheCDKsSteps are actions that the CDK gives its own steps of the pipeline on "*", without a way to say otherwise: a step
+// that changes the pipeline reads stacks and buckets, and one that publishes starts builds. They read, or start what is
+// already there; what deploys are the bootstrap roles.
+var ofTheCDKsSteps = []string{
+	"cloudformation:DescribeStacks", "s3:ListBucket", "codebuild:BatchGetBuilds", "codebuild:StartBuild", "codebuild:StopBuild",
+}
+
 // TestIAMIsNarrow: no statement allows every action of a service, and "*" stands as a resource only where AWS has none. Only
 // identity policies count: in a policy of a key or an endpoint, "*" is that key or endpoint.
 func TestIAMIsNarrow(t *testing.T) {
@@ -214,7 +221,7 @@ func TestIAMIsNarrow(t *testing.T) {
 					t.Errorf("%s: %s allows %s", stack, r.LogicalID, name)
 				}
 				if slices.ContainsFunc(list(at(statement, "Resource")), func(resource any) bool { return resource == "*" }) &&
-					!slices.Contains(withoutResource, fmt.Sprint(action)) && !slices.Contains(checkedByLambda, fmt.Sprint(action)) {
+					(stack != "slipway-pipeline" || !slices.Contains(ofTheCDKsSteps, fmt.Sprint(action))) && !slices.Contains(withoutResource, fmt.Sprint(action)) && !slices.Contains(checkedByLambda, fmt.Sprint(action)) {
 					t.Errorf("%s: %s allows %v on every resource", stack, r.LogicalID, action)
 				}
 			}

@@ -64,8 +64,8 @@ type assembly struct {
 	warnings  []string
 }
 
-// shipped is the platform.yaml that the project ships: every stack of the platform and, from a synthesis of its own as it
-// is in life, one QA environment.
+// shipped is the platform.yaml that the project ships: every stack of the platform and, from syntheses of their own, one QA
+// environment and the pipeline, which the shipped file leaves out.
 var shipped = sync.OnceValues(func() (*assembly, error) {
 	platform, err := synthesize(func(*config.Config) {}, map[string]string{"imageTag": "3f1c2ab"})
 	if err != nil {
@@ -75,6 +75,14 @@ var shipped = sync.OnceValues(func() (*assembly, error) {
 	if err != nil {
 		return nil, err
 	}
+	withPipeline, err := piped()
+	if err != nil {
+		return nil, err
+	}
+	const pipeline = "slipway-pipeline" // its stages are the same templates again
+	platform.files[pipeline], platform.templates[pipeline] = withPipeline.files[pipeline], withPipeline.templates[pipeline]
+	platform.errors = append(platform.errors, withPipeline.errors...)
+	platform.warnings = append(platform.warnings, withPipeline.warnings...)
 	maps.Copy(platform.files, environment.files)
 	maps.Copy(platform.templates, environment.templates)
 	platform.errors = append(platform.errors, environment.errors...)
@@ -110,7 +118,12 @@ func must(t *testing.T, synthesis func() (*assembly, error)) *assembly {
 }
 
 // synthesize assembles platform.yaml, changed by change, into a temporary folder.
-func synthesize(change func(*config.Config), context map[string]string) (result *assembly, err error) {
+func synthesize(change func(*config.Config), context map[string]string) (*assembly, error) {
+	return synthesizeWith(nil, change, context)
+}
+
+// synthesizeWith takes settings besides those of cdk.json.
+func synthesizeWith(settings map[string]any, change func(*config.Config), context map[string]string) (result *assembly, err error) {
 	defer func() { // a jsii error is a panic
 		if problem := recover(); problem != nil {
 			err = fmt.Errorf("%v", problem)
@@ -129,6 +142,7 @@ func synthesize(change func(*config.Config), context map[string]string) (result 
 	if err != nil {
 		return nil, err
 	}
+	maps.Copy(flags, settings)
 	directory, err := os.MkdirTemp(assemblies, "")
 	if err != nil {
 		return nil, err

@@ -172,6 +172,7 @@ var fixedNames = map[string]string{
 	"AWS::CloudTrail::Trail TrailName":                      "the policies of its bucket and its key name the trail before it exists",
 	"AWS::CodeDeploy::Application ApplicationName":          "policies and events name it before it is there; nothing but the name replaces it",
 	"AWS::CodeDeploy::DeploymentGroup DeploymentGroupName":  "as with the application",
+	"AWS::CodePipeline::Pipeline Name":                      "people, events and links know it by it; nothing but the name replaces it",
 	"AWS::ECR::Repository RepositoryName":                   "image names are built from it in all accounts",
 	"AWS::ECS::Cluster ClusterName":                         "part of the contract: <stage>-cluster",
 	"AWS::ECS::Service ServiceName":                         "the cleanup and people find services by it",

@@ -6,11 +6,7 @@ const (
 	BootstrapQualifier = "hnb659fds"
 	// BootstrapVersionParameter is the SSM parameter with the version of an account's bootstrap stack.
 	BootstrapVersionParameter = "/cdk-bootstrap/" + BootstrapQualifier + "/version"
-	// BootstrapVersion is the least that the stacks need: CDK Pipelines' own minimum is 12, and stacks with assets ask for 6.
-	BootstrapVersion = 21
+	// BootstrapVersion is the least that Slipway needs: templates ask for 6, and the role that only reads is there from 8 on.
+	// https://github.com/aws/aws-cdk/blob/main/packages/aws-cdk-lib/core/lib/stack-synthesizers/default-synthesizer.ts
+	BootstrapVersion = 8
 )
-
-// LookupRoleARN is the bootstrap role with which another account may read, and nothing else.
-func LookupRoleARN(account, region string) string {
-	return "arn:aws:iam::" + account + ":role/cdk-" + BootstrapQualifier + "-lookup-role-" + account + "-" + region
-}

@@ -48,5 +48,5 @@ const (
 //
 // https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-env.html
 func BootstrapRoleARN(role BootstrapRole, account, region string) string {
-	return fmt.Sprintf("arn:aws:iam::%s:role/cdk-hnb659fds-%s-role-%s-%s", account, role, account, region)
+	return fmt.Sprintf("arn:aws:iam::%s:role/cdk-"+BootstrapQualifier+"-%s-role-%s-%s", account, role, account, region)
 }

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local import (api_additions, containers, ecrnames, engine, errors, exports, forward, images, instance,
-                   lambdanet, loadbalancers, patches, targets, tasknet, types_attributes, types_registry, waiting)
+                   lambdanet, loadbalancers, patches, targets, tasknet, types_attributes, types_pipeline, types_registry, waiting)
 from local.types_base import Refused, fit, truth
 from local.types_delivery import policy_target, target_identity
 from local.types_ec2 import acl_entry, rule_permission
@@ -432,3 +432,26 @@ def test_the_environment_reads_nothing_of_the_users_own_aws_settings(tmp_path):
 def test_a_dead_or_foreign_process_is_not_ours():
     assert not instance.alive(0, "local.server")
     assert not instance.alive(1, "local.server")
+
+
+def _pipeline(*stages):
+    return {"Stages": [{"Name": name, "Actions": [
+        {"Name": action, "ActionTypeId": {"Category": category}} for action, category in actions]} for name, actions in stages]}
+
+
+@pytest.mark.parametrize(("stages", "words"), [
+    ([("Source", [("S", "Source")])], "at least 2 stages"),
+    ([("Source", [("S", "Source")]), ("b", [("x", "Build"), ("x", "Build")])], "two actions of one name"),
+    ([("Source", [("S", "Source")]), ("b", [(f"x{i}", "Build") for i in range(51)])], "51 actions"),
+    ([("Source", [("S", "Source")]), ("b", [])], "0 actions"),
+    ([("Source", [("S", "Source")]), ("b c", [("x", "Build")])], "'b c'"),
+    ([("a", [("x", "Build")]), ("b", [("y", "Build")])], "the first stage holds source actions"),
+    ([("Source", [("S", "Source")]), ("b", [("x", "Source")])], "no other does"),
+])
+def test_a_pipeline_that_codepipeline_would_refuse_is_refused(stages, words):
+    with pytest.raises(Refused, match=words):
+        types_pipeline._check(_pipeline(*stages))
+
+
+def test_a_sound_pipeline_is_taken():
+    types_pipeline._check(_pipeline(("Source", [("S", "Source")]), ("b", [("x", "Build"), ("y.z@1", "Approval")])))

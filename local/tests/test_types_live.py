@@ -159,9 +159,9 @@ def test_a_templates_targets_are_registered(aws, stack):
 
 def test_things_without_an_api_are_records_that_status_lists(aws, stack):
     kept = {r["type"] for r in records.read(aws.directory / "records.json")}
-    assert kept == {"AWS::AccessAnalyzer::Analyzer", "AWS::WAFv2::LoggingConfiguration", "AWS::CloudWatch::Alarm"}
+    assert kept == {"AWS::AccessAnalyzer::Analyzer", "AWS::CodePipeline::Pipeline", "AWS::WAFv2::LoggingConfiguration", "AWS::CloudWatch::Alarm"}
     shown = aws.command("status", "--dir", str(aws.directory)).stdout
-    assert shown.count("record only") == 3
+    assert shown.count("record only") == 4
 
 
 def test_an_unchanged_template_is_no_update(aws, stack):

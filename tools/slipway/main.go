@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"text/tabwriter"
 
+	"slipway/tools/slipway/doctor"
 	"slipway/tools/slipway/findings"
 	"slipway/tools/slipway/qa"
 	"slipway/tools/slipway/smoke"
@@ -34,6 +35,7 @@ type command struct {
 
 // commands are all there are, in the order of the help.
 var commands = []command{
+	{"doctor", "Looks for what would stop a deployment, and says what to do", doctor.Run},
 	{"smoke", "Asks a stage's application whether the right commit answers", smoke.Run},
 	{"findings", "Shows what the response to findings did; approves, rejects and undoes it", findings.Run},
 	{"qa", "Makes, lists, extends, wakes and deletes QA environments; pauses their cleanup", qa.Run},
