@@ -15,12 +15,14 @@ import (
 	"slipway/internal/contract"
 )
 
-// Config is the response's configuration, Policy a row of its table, Protected what it leaves alone.
-type (
-	Config    = contract.ResponseConfig
-	Policy    = contract.ResponsePolicy
-	Protected = contract.ResponseProtected
-)
+// Config is the response's configuration.
+type Config = contract.ResponseConfig
+
+// Policy is a row of the configuration's table.
+type Policy = contract.ResponsePolicy
+
+// Protected is what the response leaves alone.
+type Protected = contract.ResponseProtected
 
 // Duration is how the configuration writes one.
 type Duration = contract.TextDuration
