@@ -18,8 +18,9 @@ func TestManyDeletionsAreBoundedAndSurviveThrottling(t *testing.T) {
 		for i := range 300 {
 			w.environment(fmt.Sprintf("feature/%d", i), now.Add(-time.Hour))
 		}
-		for range 100 { // a third of the calls are refused once
-			w.cloud.Fail("cloudformation:DeleteStack", fakeaws.Throttled(), nil, nil)
+		// One call in twenty is refused: rarely enough that none is five times in a row, after which the SDK gives up.
+		for range 15 {
+			w.cloud.Fail("cloudformation:DeleteStack", append([]error{fakeaws.Throttled()}, make([]error, 19)...)...)
 		}
 		var under, most atomic.Int32
 		w.cloud.Before = func(string) {
