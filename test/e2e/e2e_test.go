@@ -344,10 +344,10 @@ func destroyEverything(t *testing.T, w *world) {
 	}
 }
 
-// retained are the kinds that stages with retain keep on purpose: data, keys and logs.
+// retained are the kinds that stages with retain keep on purpose: data, keys, logs and the ledger.
 func retained(arn string) bool {
 	service := strings.Split(arn, ":")[2]
-	return slices.Contains([]string{"s3", "kms", "logs", "rds", "secretsmanager", "ecr", "route53"}, service)
+	return slices.Contains([]string{"s3", "kms", "logs", "rds", "secretsmanager", "ecr", "route53", "dynamodb"}, service)
 }
 
 func (w *world) wantVersion(t *testing.T, host, environment string) {

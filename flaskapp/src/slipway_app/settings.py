@@ -174,18 +174,18 @@ class Settings:
 
 
 def _together(reader: "_Reader") -> None:
-    """Report what is missing beside what is set."""
+    """Report what is missing beside what is set, and beside what this report asks for."""
+    secret = reader.is_set("DATABASE_SECRET_ARN")
+    iam = reader.environ.get("DATABASE_AUTH") == "iam"
     if not reader.is_set("AWS_REGION"):
         if reader.is_set("ARTIFACTS_BUCKET"):
             reader.fault("AWS_REGION", "is not set; ARTIFACTS_BUCKET needs the bucket's region")
-        elif reader.is_set("DATABASE_SECRET_ARN") or reader.is_set("SESSION_SECRET_ARN"):
+        elif secret or iam or reader.is_set("SESSION_SECRET_ARN"):
             reader.fault("AWS_REGION", "is not set; the secrets need their region")
-    if not reader.is_set("DATABASE_SECRET_ARN"):
-        if reader.environ.get("DATABASE_AUTH") == "iam":
-            reader.fault("DATABASE_SECRET_ARN", "is not set; DATABASE_AUTH=iam needs the address")
-    elif reader.is_set("ARTIFACTS_BUCKET") and not (
-        reader.is_set("SESSION_SECRET_ARN") or reader.is_set("SESSION_SECRET")
-    ):
+    if iam and not secret:
+        reader.fault("DATABASE_SECRET_ARN", "is not set; DATABASE_AUTH=iam needs the address")
+    signed = reader.is_set("SESSION_SECRET_ARN") or reader.is_set("SESSION_SECRET")
+    if (secret or iam) and reader.is_set("ARTIFACTS_BUCKET") and not signed:
         reader.fault(
             "SESSION_SECRET_ARN",
             "is not set; forms need a secret that signs sessions (in development SESSION_SECRET)",
