@@ -65,7 +65,11 @@ FAULTS: dict[str, tuple[dict[str, str], list[str]]] = {
     "a database name that Postgres would cut": ({"DATABASE_NAME": "a" * 64}, ["DATABASE_NAME"]),
     "a database name of Postgres itself": ({"DATABASE_NAME": "pg_catalog"}, ["DATABASE_NAME"]),
     "an unknown way to log in": ({"DATABASE_AUTH": "kerberos"}, ["DATABASE_AUTH"]),
-    "IAM without a database": ({"DATABASE_AUTH": "iam"}, ["DATABASE_SECRET_ARN"]),
+    "IAM without a database": ({"DATABASE_AUTH": "iam"}, ["AWS_REGION", "DATABASE_SECRET_ARN"]),
+    "IAM without a database, in a Region": (
+        {"DATABASE_AUTH": "iam", "AWS_REGION": "eu-west-1"},
+        ["DATABASE_SECRET_ARN"],
+    ),
     "certificates that aren't there": ({"DATABASE_CA_FILE": "/none.pem"}, ["DATABASE_CA_FILE"]),
     "a folder of certificates": ({"DATABASE_CA_FILE": "/tmp"}, ["DATABASE_CA_FILE"]),  # noqa: S108
     "a short session secret": ({"SESSION_SECRET": "s" * 31}, ["SESSION_SECRET"]),
