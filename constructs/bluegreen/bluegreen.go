@@ -14,7 +14,6 @@ import (
 
 	"slipway/constructs/gofunction"
 	"slipway/constructs/loggroup"
-	"slipway/constructs/nag"
 )
 
 // Props of a Deployment.
@@ -158,8 +157,4 @@ func alarmConfiguration(alarms []awscloudwatch.Alarm) *awscodedeploy.CfnDeployme
 		// An alarm whose state can't be read stops the deployment: what nobody watches isn't safe.
 		IgnorePollAlarmFailure: jsii.Bool(false),
 	}
-}
-
-func suppressWildcards(scope constructs.IConstruct, reason string) {
-	nag.Suppress(scope, "AwsSolutions-IAM5", reason)
 }

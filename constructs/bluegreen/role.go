@@ -9,6 +9,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
+
+	"slipway/constructs/nag"
 )
 
 // newRole is what CodeDeploy works with. The actions are those of the managed policy AWSCodeDeployRoleForECS, which
@@ -45,7 +47,7 @@ func newRole(scope constructs.Construct, props Props) awsiam.Role {
 		// CodeDeploy asks for several alarms at a time, by name; DescribeAlarms for names is checked against all of them.
 		allow("Alarms", []string{"cloudwatch:DescribeAlarms"}, []string{fmt.Sprintf("arn:aws:cloudwatch:%s:%s:alarm:*", props.Region, props.Account)}, nil)
 	}
-	suppressWildcards(role, "Task sets and rules get their names later, within this service and these listeners; the actions that describe load balancers know no resource.")
+	nag.Suppress(role, "AwsSolutions-IAM5", "Task sets and rules get their names later, within this service and these listeners; the actions that describe load balancers know no resource.")
 	return role
 }
 

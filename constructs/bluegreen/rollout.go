@@ -79,7 +79,7 @@ func newHandler(scope constructs.Construct, id string, props Props, handler stri
 	// None of these three knows a resource.
 	function.Allow([]string{"codedeploy:StopDeployment", "codedeploy:ListDeploymentTargets", "codedeploy:BatchGetDeploymentTargets"}, []string{"*"}, nil)
 	function.Allow([]string{"ecs:DescribeServices"}, []string{props.ServiceARN}, nil)
-	suppressWildcards(function.Construct(), "A deployment configuration's name isn't known beforehand, and is only read; the deployment's other actions know no resource.")
+	nag.Suppress(function.Construct(), "AwsSolutions-IAM5", "A deployment configuration's name isn't known beforehand, and is only read; the deployment's other actions know no resource.")
 	return function
 }
 

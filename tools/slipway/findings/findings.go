@@ -9,17 +9,14 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
-	"runtime"
 	"text/tabwriter"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
-	"slipway/internal/config"
 	"slipway/internal/contract"
+	"slipway/tools/slipway/account"
 )
 
 // Exit codes, as all commands have them.
@@ -62,15 +59,11 @@ type connection struct {
 
 // connect reads platform.yaml and the credentials of the environment.
 func connect(ctx context.Context) (connection, error) {
-	// An endpoint of its own is the local AWS.
-	cfg, err := config.Load("platform.yaml", config.Profile{Local: os.Getenv("AWS_ENDPOINT_URL") != "", HostArchitecture: runtime.GOARCH})
+	platform, err := account.Open(ctx, false)
 	if err != nil {
 		return connection{}, err
 	}
-	aws, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithRegion(cfg.Region))
-	if err != nil {
-		return connection{}, fmt.Errorf("load the AWS configuration: %w", err)
-	}
+	cfg, aws := platform.Config, platform.AWS()
 	return connection{platform: cfg.Platform, lambda: lambda.NewFromConfig(aws), identity: sts.NewFromConfig(aws)}, nil
 }
 
