@@ -338,15 +338,22 @@ func destroyEverything(t *testing.T, w *world) {
 	left, err := w.aws.Leftovers(ctx, w.cfg.Platform)
 	check(t, err)
 	for _, arn := range left {
-		if !retained(arn) {
+		if !w.retained(arn) {
 			t.Errorf("left behind: %s", arn)
 		}
 	}
 }
 
-// retained are the kinds that stages with retain keep on purpose: data, keys, logs and the ledger.
-func retained(arn string) bool {
+// retained tells whether stages with retain keep it on purpose: data, keys, logs and the ledger. Where CodeDeploy rolls out, a
+// rollback needs the earlier revisions of the task definition, so these stay as records of what ran.
+func (w *world) retained(arn string) bool {
 	service := strings.Split(arn, ":")[2]
+	for _, stage := range w.cfg.Stages {
+		family := contract.StageTaskFamily(w.cfg.Platform, stage.Name)
+		if stage.Deployment.Strategy == config.StrategyCodeDeploy && strings.Contains(arn, ":task-definition/"+family+":") {
+			return true
+		}
+	}
 	return slices.Contains([]string{"s3", "kms", "logs", "rds", "secretsmanager", "ecr", "route53", "dynamodb"}, service)
 }
 
