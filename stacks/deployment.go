@@ -92,14 +92,14 @@ func (d *delivery) newService(stack awscdk.Stack) awsecs.FargateService {
 // rollOut makes the new revision the one that users get, and returns what ends after that. Under ECS's own controller the
 // update of the service is all of it.
 func (d *delivery) rollOut(stack awscdk.Stack, service awsecs.FargateService) constructs.IConstruct {
-	if d.stage.Deployment.Strategy != config.StrategyCodeDeploy {
-		return service
-	}
-	// A rollback needs the revision before this one, which CloudFormation would deregister.
+	// A rollback, by CodeDeploy or by the response to a finding, needs the revision before this one, which CloudFormation would
+	// deregister.
 	revision := d.task.Definition().Node().DefaultChild().(awsecs.CfnTaskDefinition)
 	revision.CfnOptions().SetUpdateReplacePolicy(awscdk.CfnDeletionPolicy_RETAIN)
 	revision.CfnOptions().SetDeletionPolicy(awscdk.CfnDeletionPolicy_DELETE)
-
+	if d.stage.Deployment.Strategy != config.StrategyCodeDeploy {
+		return service
+	}
 	name := contract.DeploymentGroup(d.cfg.Platform, d.stage.Name)
 	settings := d.stage.Deployment
 	hook := d.newHook(stack, d.arn("codedeploy", "deploymentgroup:"+name+"/"+name))

@@ -37,7 +37,7 @@ func (r *Response) allow(props Props, ledgerKey string) {
 		"ec2:DescribeInstances", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSecurityGroups", "ec2:DescribeSnapshots",
 		"autoscaling:DescribeAutoScalingGroups", "autoscaling:DescribeAutoScalingInstances",
 		"elasticloadbalancing:DescribeTargetGroups", "elasticloadbalancing:DescribeTargetHealth",
-		"application-autoscaling:DescribeScalableTargets",
+		"application-autoscaling:DescribeScalableTargets", "ecs:DescribeTaskDefinition",
 	}, []string{"*"}, nil)
 
 	// Instances.
@@ -88,6 +88,9 @@ func (r *Response) allow(props Props, ledgerKey string) {
 	allow([]string{"ecs:DescribeServices", "ecs:ListServiceDeployments"}, []string{arn("ecs", "service/*")}, nil)
 	allow([]string{"ecs:DescribeServiceRevisions"}, []string{arn("ecs", "service-revision/*")}, nil)
 	allow([]string{"ecs:UpdateService"}, []string{arn("ecs", "service/*")}, unlessExempt)
+	// UpdateService with a task definition passes the roles of its tasks. Those of other applications stay out of reach.
+	toTasks := map[string]any{"StringEquals": map[string]any{"iam:PassedToService": "ecs-tasks.amazonaws.com"}} //nolint:gosec // a condition, no credential
+	allow([]string{"iam:PassRole"}, []string{iam("role/" + props.Platform + "-*")}, toTasks)
 	allow([]string{"ecs:StopTask"}, []string{arn("ecs", "task/*")}, nil)
 	allow([]string{"application-autoscaling:RegisterScalableTarget"}, []string{arn("application-autoscaling", "scalable-target/*")},
 		map[string]any{"StringEquals": map[string]any{"application-autoscaling:service-namespace": "ecs"}})

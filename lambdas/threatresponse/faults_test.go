@@ -114,7 +114,7 @@ func TestFaultsThatPassAreTriedAgain(t *testing.T) {
 			whole.found(shape, nil)
 			want := whole.snapshot()
 			for _, called := range whole.cloud.Actions() {
-				if called == "sns:Publish" {
+				if called == "sns:Publish" || whole.cloud.Calls(called) == 0 { // the latter is a right that a call needs
 					continue
 				}
 				w := scenario(t, action)

@@ -362,6 +362,22 @@ func TestRollingBackFallsBackToZero(t *testing.T) {
 			w.ecs.Service(w.service).DeploymentController = &ecstypes.DeploymentController{Type: ecstypes.DeploymentControllerTypeCodeDeploy}
 			w.tasks.Good = []string{"arn:aws:ecs:eu-west-1:111111111111:task-definition/slipway-prod-app:0"}
 		}, "CODE_DEPLOY"},
+		"when the good revision is deregistered": {func(w *world) {
+			w.tasks.Good = []string{w.ecs.Register("slipway-prod-app", 7, "INACTIVE", nil)}
+		}, "slipway-prod-app:7 is deregistered"},
+		"when the good revision's role is somebody else's": {func(w *world) {
+			w.tasks.Good = []string{w.ecs.Register("slipway-prod-app", 7, "ACTIVE", nil)}
+			last := w.ecs.Revisions[len(w.ecs.Revisions)-1]
+			last.Roles = [2]string{"arn:aws:iam::111111111111:role/slipway-prod-service-Role", "arn:aws:iam::111111111111:role/shop-tasks"}
+		}, "shop-tasks is no role of slipway's stacks"},
+		"when the revision in use is deregistered, and so nothing could be undone": {func(w *world) {
+			w.tasks.Good = []string{"arn:aws:ecs:eu-west-1:111111111111:task-definition/slipway-prod-app:0"}
+			for _, r := range w.ecs.Revisions {
+				if r.ARN == *w.ecs.Service(w.service).TaskDefinition {
+					r.Status = "INACTIVE"
+				}
+			}
+		}, "slipway-prod-app:1 is deregistered"},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			w := newWorld(t, policy(contract.ModeAuto, contract.ActionRollBackService))
@@ -378,6 +394,14 @@ func TestRollingBackFallsBackToZero(t *testing.T) {
 			}
 		})
 	}
+	t.Run("the newest good revision that can be used is taken", func(t *testing.T) {
+		w := newWorld(t, policy(contract.ModeAuto, contract.ActionRollBackService))
+		w.tasks.Good = []string{w.ecs.Register("slipway-prod-app", 7, "INACTIVE", nil), "arn:aws:ecs:eu-west-1:111111111111:task-definition/slipway-prod-app:0"}
+		w.only(w.found("task", nil), ledger.Active)
+		if now := *w.ecs.Service(w.service).TaskDefinition; !strings.HasSuffix(now, "slipway-prod-app:0") {
+			t.Errorf("the service has %s", now)
+		}
+	})
 	t.Run("undone after someone deployed, the new deployment stays", func(t *testing.T) {
 		w := newWorld(t, policy(contract.ModeAuto, contract.ActionRollBackService))
 		w.tasks.Good = []string{"arn:aws:ecs:eu-west-1:111111111111:task-definition/slipway-prod-app:0"}

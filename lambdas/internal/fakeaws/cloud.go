@@ -30,6 +30,7 @@ type Cloud struct {
 	mu      sync.Mutex
 	answers map[string]func(any) (any, error)
 	calls   map[string]int
+	implied map[string]bool // what IAM asked for besides
 	faults  map[string][]error
 
 	mistakes []error
@@ -40,7 +41,7 @@ type Cloud struct {
 
 // New returns a cloud that refuses every call; the services' New functions add theirs.
 func New() *Cloud {
-	return &Cloud{answers: map[string]func(any) (any, error){}, calls: map[string]int{}, faults: map[string][]error{}}
+	return &Cloud{answers: map[string]func(any) (any, error){}, calls: map[string]int{}, implied: map[string]bool{}, faults: map[string][]error{}}
 }
 
 // prefixes maps the SDK's service IDs to the prefixes of IAM actions. It is a list on purpose: a new service is added
@@ -237,11 +238,23 @@ func (c *Cloud) TotalCalls() (n int) {
 	return n
 }
 
-// Actions returns the IAM actions that were called, sorted.
+// Actions returns the IAM actions that were called, or asked for by such a call, sorted.
 func (c *Cloud) Actions() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return slices.Sorted(maps.Keys(c.calls))
+	actions := slices.Sorted(maps.Keys(c.calls))
+	for a := range c.implied {
+		if !slices.Contains(actions, a) {
+			actions = append(actions, a)
+		}
+	}
+	slices.Sort(actions)
+	return actions
+}
+
+// implies notes an action that IAM asks the caller of another one for. It is no call.
+func (c *Cloud) implies(action string) {
+	c.implied[action] = true
 }
 
 // CheckActions compares recorded actions with a Lambda's list, both ways: what isn't called must not be granted, and what

@@ -30,6 +30,7 @@ type Revision struct {
 	Status ecstypes.TaskDefinitionStatus
 	Tags   map[string]string
 	Image  string
+	Roles  [2]string // ARNs of the tasks' role and of their execution's
 }
 
 // Service is what a test says about a service; what it leaves out gets a sensible value.
@@ -249,6 +250,7 @@ func (e *ECS) updateService(in *ecs.UpdateServiceInput) (*ecs.UpdateServiceOutpu
 		case revision == nil || revision.Status != ecstypes.TaskDefinitionStatusActive:
 			return nil, &ecstypes.ClientException{Message: aws.String("TaskDefinition is inactive")}
 		}
+		e.cloud.implies("iam:PassRole") // for the roles of its tasks
 		s.TaskDefinition = in.TaskDefinition
 	}
 	answer := *s
@@ -313,6 +315,9 @@ func (e *ECS) describeTaskDefinition(in *ecs.DescribeTaskDefinitionInput) (*ecs.
 
 func describe(r *Revision) *ecstypes.TaskDefinition {
 	d := &ecstypes.TaskDefinition{TaskDefinitionArn: &r.ARN, Family: &r.Family, Status: r.Status}
+	if r.Roles != [2]string{} {
+		d.TaskRoleArn, d.ExecutionRoleArn = &r.Roles[0], &r.Roles[1]
+	}
 	if r.Image != "" {
 		d.ContainerDefinitions = []ecstypes.ContainerDefinition{{Image: &r.Image}}
 	}

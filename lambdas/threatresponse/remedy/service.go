@@ -24,6 +24,7 @@ type ECS interface {
 	UpdateService(context.Context, *ecs.UpdateServiceInput, ...func(*ecs.Options)) (*ecs.UpdateServiceOutput, error)
 	StopTask(context.Context, *ecs.StopTaskInput, ...func(*ecs.Options)) (*ecs.StopTaskOutput, error)
 	ListServiceDeployments(context.Context, *ecs.ListServiceDeploymentsInput, ...func(*ecs.Options)) (*ecs.ListServiceDeploymentsOutput, error)
+	DescribeTaskDefinition(context.Context, *ecs.DescribeTaskDefinitionInput, ...func(*ecs.Options)) (*ecs.DescribeTaskDefinitionOutput, error)
 	DescribeServiceRevisions(context.Context, *ecs.DescribeServiceRevisionsInput, ...func(*ecs.Options)) (*ecs.DescribeServiceRevisionsOutput, error)
 }
 
@@ -217,13 +218,49 @@ func (r service) lastGood(ctx context.Context, controller, cluster string, s ecs
 		for _, v := range out.ServiceRevisions {
 			definitions[aws.ToString(v.ServiceRevisionArn)] = aws.ToString(v.TaskDefinition)
 		}
+		// The one in use too: without it nothing could be undone.
+		if why, err := r.unusable(ctx, aws.ToString(s.TaskDefinition)); err != nil || why != "" {
+			return "", why, err
+		}
+		passed := map[string]bool{aws.ToString(s.TaskDefinition): true}
 		for _, v := range revisions {
-			if d := definitions[v]; d != "" && d != aws.ToString(s.TaskDefinition) {
+			d := definitions[v]
+			if d == "" || passed[d] {
+				continue
+			}
+			passed[d] = true
+			reason, err := r.unusable(ctx, d)
+			if err != nil {
+				return "", "", err
+			}
+			if reason == "" {
 				return d, "", nil
 			}
+			why = reason
 		}
 	}
-	return "", "no other revision is known that was deployed well; it was scaled to zero instead", nil
+	if why == "" {
+		why = "no other revision is known that was deployed well; it was scaled to zero instead"
+	}
+	return "", why, nil
+}
+
+// unusable says why ECS would not give a task definition to a service, asked by this function; "" if it would. ECS refuses what is
+// deregistered, and IAM who may not pass the roles of the tasks: the function may pass those of the platform's own stacks.
+func (r service) unusable(ctx context.Context, definition string) (string, error) {
+	out, err := r.ecs.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{TaskDefinition: &definition})
+	if err != nil {
+		return "", fmt.Errorf("look at the task definition %s: %w", definition, err)
+	}
+	if out.TaskDefinition.Status != ecstypes.TaskDefinitionStatusActive {
+		return last(definition) + " is deregistered, so no service can be given it; it was scaled to zero instead", nil
+	}
+	for _, role := range []string{aws.ToString(out.TaskDefinition.TaskRoleArn), aws.ToString(out.TaskDefinition.ExecutionRoleArn)} {
+		if role != "" && !strings.HasPrefix(role, "arn:aws:iam::"+r.Account+":role/"+r.Platform+"-") {
+			return last(role) + " is no role of " + r.Platform + "'s stacks, so it may not be passed; it was scaled to zero instead", nil
+		}
+	}
+	return "", nil
 }
 
 func (r service) Apply(ctx context.Context, w Work) ([]string, error) {
