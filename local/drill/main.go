@@ -18,7 +18,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
@@ -161,24 +160,6 @@ func (d *drill) arm(ctx context.Context) error {
 
 func (d *drill) build(ctx context.Context) error { return d.site.build(ctx) }
 
-// command asks the response's function.
-func (d *drill) command(ctx context.Context, c contract.ResponseCommand) (contract.ResponseAnswer, error) {
-	c.Purpose, c.By = contract.ResponseCommandPurpose, "fire drill"
-	payload, err := json.Marshal(c)
-	if err != nil {
-		return contract.ResponseAnswer{}, err
-	}
-	out, err := d.lambda.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String(contract.ResponseFunction(d.cfg.Platform)), Payload: payload})
-	if err != nil {
-		return contract.ResponseAnswer{}, err
-	}
-	if out.FunctionError != nil {
-		return contract.ResponseAnswer{}, fmt.Errorf("the function failed: %s", out.Payload)
-	}
-	var answer contract.ResponseAnswer
-	return answer, json.Unmarshal(out.Payload, &answer)
-}
-
 // play is one finding: on the bus, contained, undone, as it was.
 func (d *drill) play(ctx context.Context, s scenario) error {
 	before, err := d.site.snapshot(ctx)
@@ -195,8 +176,8 @@ func (d *drill) play(ctx context.Context, s scenario) error {
 		return err
 	}
 	var entries []contract.ResponseEntry
-	if err := harness.Eventually(ctx, limit, func() error {
-		answer, err := d.command(ctx, contract.ResponseCommand{Command: contract.ResponseCommandList})
+	if err := harness.EventuallyEvery(ctx, limit, 20*time.Millisecond, func() error { // often, since the time is a figure
+		answer, err := d.aws.Respond(ctx, d.cfg.Platform, contract.ResponseCommand{By: "fire drill", Command: contract.ResponseCommandList})
 		if err != nil {
 			return err
 		}
@@ -232,7 +213,7 @@ func (d *drill) play(ctx context.Context, s scenario) error {
 	}
 	began = time.Now()
 	for _, e := range entries {
-		answer, err := d.command(ctx, contract.ResponseCommand{Command: contract.ResponseCommandUndo, ID: e.ID})
+		answer, err := d.aws.Respond(ctx, d.cfg.Platform, contract.ResponseCommand{By: "fire drill", Command: contract.ResponseCommandUndo, ID: e.ID})
 		if err != nil {
 			return err
 		}

@@ -155,6 +155,17 @@ func (l *Local) cdk(ctx context.Context, log io.Writer, directory, subcommand st
 	return l.run(command, log, "cdk "+strings.Join(args, " "))
 }
 
+// Slipway runs the command of tools/slipway against the instance, as a person would, and returns what it printed on standard
+// output. args begin with the command's name.
+func (l *Local) Slipway(ctx context.Context, log io.Writer, args ...string) (string, error) {
+	command := exec.CommandContext(ctx, "go", append([]string{"run", "./tools/slipway"}, args...)...)
+	command.Dir = l.Root
+	command.Env = append(l.hostEnvironment(), l.environment...)
+	var out bytes.Buffer
+	err := l.run(command, io.MultiWriter(log, &out), "slipway "+strings.Join(args, " "))
+	return out.String(), err
+}
+
 // Environment are the variables, NAME=value, with which AWS clients reach the instance. Empty before Up.
 func (l *Local) Environment() []string { return l.environment }
 
@@ -210,6 +221,11 @@ func (l *Local) ask(ctx context.Context, method, host, path, contentType string,
 
 // Eventually asks again until check accepts the answer, or returns the last reason when the time is over.
 func Eventually(ctx context.Context, limit time.Duration, check func() error) error {
+	return EventuallyEvery(ctx, limit, 500*time.Millisecond, check)
+}
+
+// EventuallyEvery is Eventually with a pause of one's own.
+func EventuallyEvery(ctx context.Context, limit, pause time.Duration, check func() error) error {
 	deadline := time.Now().Add(limit)
 	for {
 		err := check()
@@ -222,7 +238,7 @@ func Eventually(ctx context.Context, limit time.Duration, check func() error) er
 		select {
 		case <-ctx.Done():
 			return errors.Join(ctx.Err(), err)
-		case <-time.After(500 * time.Millisecond):
+		case <-time.After(pause):
 		}
 	}
 }
@@ -279,12 +295,3 @@ func (t *lastLines) Write(p []byte) (int, error) {
 }
 
 func (t *lastLines) String() string { return strings.TrimSpace(string(t.kept)) }
-
-// Finding puts a finding of GuardDuty on the instance's bus: an event as EventBridge delivers it.
-func (l *Local) Finding(ctx context.Context, log io.Writer, event []byte) error {
-	file := filepath.Join(l.Root, l.Directory, "finding.json")
-	if err := os.WriteFile(file, event, 0o600); err != nil {
-		return err
-	}
-	return l.python(ctx, log, "guardduty", "--dir", l.Directory, file)
-}

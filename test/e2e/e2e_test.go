@@ -86,6 +86,7 @@ func TestThePlatformFromNothingToNothing(t *testing.T) {
 		{"a second synthesis finds no differences", diff},
 		{"an image that does not exist is refused and the running one stays", refuseUnknownImage},
 		{"a deployment without an image keeps the one that runs", keepImage},
+		{"a finding about a task is told, contained when approved, and undone", answerFinding},
 		{"production takes a good version, and no request fails", goodRelease},
 		{"the hook stops a broken version, and users keep the one they had", brokenRelease},
 		{"an update of the infrastructure moves no traffic, whichever side is live", updateBothSides},
@@ -344,13 +345,13 @@ func destroyEverything(t *testing.T, w *world) {
 	}
 }
 
-// retained tells whether stages with retain keep it on purpose: data, keys, logs and the ledger. Where CodeDeploy rolls out, a
-// rollback needs the earlier revisions of the task definition, so these stay as records of what ran.
+// retained tells whether stages with retain keep it on purpose: data, keys, logs and the ledger. The stages'
+// earlier task definitions stay everywhere, since rollbacks need them.
 func (w *world) retained(arn string) bool {
 	service := strings.Split(arn, ":")[2]
 	for _, stage := range w.cfg.Stages {
 		family := contract.StageTaskFamily(w.cfg.Platform, stage.Name)
-		if stage.Deployment.Strategy == config.StrategyCodeDeploy && strings.Contains(arn, ":task-definition/"+family+":") {
+		if strings.Contains(arn, ":task-definition/"+family+":") {
 			return true
 		}
 	}
