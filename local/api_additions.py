@@ -20,6 +20,7 @@ def apply() -> None:
         "RemoveListenerCertificates": _remove_certificates,
         "DescribeListenerCertificates": _describe_certificates,
     }
+    tagging._COLLECTORS["logs"] = _tagged_log_groups
     original = tagging._get_resources
     page_by_page = lambda data: paged(original, data)  # noqa: E731
     from .patches import replace_everywhere
@@ -153,6 +154,8 @@ def paged(get_resources, data: dict):
     """
     from ministack.core.responses import error_response_json
 
+    if data.get("ResourceARNList"):  # at most a hundred, all in one answer
+        return get_resources(data)
     size = int(data.get("ResourcesPerPage") or DEFAULT_PAGE)
     if not 1 <= size <= LARGEST_PAGE:
         return error_response_json("InvalidParameterException",
@@ -175,6 +178,15 @@ def paged(get_resources, data: dict):
     next_token = base64.urlsafe_b64encode(page[-1]["ResourceARN"].encode()).decode() if more else ""
     answer |= {"ResourceTagMappingList": page, "PaginationToken": next_token}
     return status, headers, json.dumps(answer).encode()
+
+
+def _tagged_log_groups():
+    """The log groups with their tags, which ministack doesn't offer to GetResources; their ARN is the one without ``:*``."""
+    from ministack.services import cloudwatch_logs
+
+    for group in cloudwatch_logs._log_groups.values():
+        if group["tags"]:
+            yield group["arn"].removesuffix(":*"), [{"Key": k, "Value": v} for k, v in group["tags"].items()]
 
 
 def _inactive_service(arn: str) -> bool:

@@ -1,7 +1,8 @@
-"""ECS services where ministack is stricter than AWS, or careless: repeated creation, and answers while tasks start."""
+"""ECS where ministack differs from AWS: repeated creation, pages of services, active revisions, answers while tasks start."""
 
 from __future__ import annotations
 
+import json
 import time
 
 NOT_IDEMPOTENT = "Creation of service was not idempotent."
@@ -25,7 +26,9 @@ def apply() -> None:
             service.pop("_created_by", None)
         return update(data)
 
-    for original, replacement in ((create, create_once), (update, update_service), (ecs._sanitize, sanitized)):
+    lists, deletes = ecs._list_services, ecs._delete_task_definitions
+    for original, replacement in ((create, create_once), (update, update_service), (ecs._sanitize, sanitized),
+                                  (lists, lambda data: paged(lists, data)), (deletes, lambda data: deleted(ecs, deletes, data))):
         replace_everywhere(original, replacement)
         for action, handler in ecs._ACTION_MAP.items():
             if handler is original:
@@ -63,6 +66,41 @@ def created_once(ecs, create, data: dict):
         if service and answer[0] == 200:
             service["_created_by"] = asked
         return answer
+
+
+PAGE, LARGEST_PAGE = 10, 100
+
+
+def paged(list_services, data: dict):
+    """ListServices in pages, which ministack answers all at once.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListServices.html
+    """
+    from ministack.core.responses import error_response_json
+
+    size, token = data.get("maxResults") or PAGE, data.get("nextToken") or ""
+    if not 1 <= size <= LARGEST_PAGE:
+        return error_response_json("InvalidParameterException", f"maxResults must be between 1 and {LARGEST_PAGE}", 400)
+    status, headers, body = list_services({k: v for k, v in data.items() if k not in ("maxResults", "nextToken")})
+    if status != 200:
+        return status, headers, body
+    # The token is the last name that was shown, so that deletions between two pages lose nothing.
+    rest = sorted(arn for arn in json.loads(body)["serviceArns"] if arn > token)
+    answer = {"serviceArns": rest[:size]} | ({"nextToken": rest[size - 1]} if len(rest) > size else {})
+    return status, headers, json.dumps(answer).encode()
+
+
+def deleted(ecs, delete, data: dict):
+    """DeleteTaskDefinitions, refused for revisions that are still active; ministack deletes these too.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeleteTaskDefinitions.html
+    """
+    from ministack.core.responses import error_response_json
+
+    for arn in data.get("taskDefinitions") or []:
+        if (ecs._task_defs.get(ecs._resolve_td_delete_key(arn)) or {}).get("status") == "ACTIVE":
+            return error_response_json("InvalidParameterException", f"Task definition {arn} is ACTIVE: deregister it first", 400)
+    return delete(data)
 
 
 def _found(ecs, cluster: str, reference: str) -> dict | None:

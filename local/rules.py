@@ -1,12 +1,14 @@
-"""Listener rules and target groups as on AWS: one rule for each priority, the quota, a template's targets.
+"""Listener rules and target groups as on AWS: one rule for each priority, the quota, a template's targets, what uses a group.
 
-ministack takes any number of rules at any priority, and leaves the targets of a template out.
+ministack takes any number of rules at any priority, leaves the targets of a template out, and deletes a target group
+that a rule still forwards to.
 """
 
 from __future__ import annotations
 
 import threading
 
+from . import targets
 from .patches import replace_everywhere
 
 QUOTA = 100
@@ -19,10 +21,10 @@ _lock = threading.Lock()
 
 
 def apply() -> None:
-    """Changes CreateRule and the target groups of templates; called once."""
+    """Changes CreateRule, what target groups say of their load balancers, and those of templates; called once."""
     from ministack.services import alb
 
-    create = alb._create_rule
+    create, describe, delete = alb._create_rule, alb._ACTION_MAP["DescribeTargetGroups"], alb._ACTION_MAP["DeleteTargetGroup"]
 
     def create_or_refuse(params):
         with _lock:
@@ -30,7 +32,11 @@ def apply() -> None:
             return refused or create(params)
 
     replace_everywhere(create, create_or_refuse)
-    alb._ACTION_MAP["CreateRule"] = create_or_refuse
+    alb._ACTION_MAP |= {
+        "CreateRule": create_or_refuse,
+        "DescribeTargetGroups": lambda params: described(describe, params),
+        "DeleteTargetGroup": lambda params: deleted(delete, params),
+    }
     _register_targets_of_templates()
 
 
@@ -54,6 +60,29 @@ def refusal(params):
     if len(rules) >= QUOTA:
         return alb._error("TooManyRules", "The maximum number of rules has been reached on this load balancer")
     return None
+
+
+def described(describe, params):
+    """DescribeTargetGroups with the load balancers that route to each group; ministack knows them of default actions only."""
+    from ministack.services import alb
+
+    used = targets.users()
+    for arn, group in alb._tgs.items():
+        group["LoadBalancerArns"] = sorted(used.get(arn, ()))
+    return describe(params)
+
+
+def deleted(delete, params):
+    """DeleteTargetGroup, refused while an action forwards to the group.
+
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DeleteTargetGroup.html
+    """
+    from ministack.services import alb
+
+    arn = alb._p(params, "TargetGroupArn")
+    if arn in targets.users():
+        return alb._error("ResourceInUse", f"Target group '{arn}' is currently in use by a listener or a rule")
+    return delete(params)
 
 
 TARGET_GROUP = "AWS::ElasticLoadBalancingV2::TargetGroup"

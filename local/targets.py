@@ -151,15 +151,18 @@ def choose(groups: list[tuple[str, int]], draw: float) -> str:
     return groups[0][0]
 
 
-def in_use() -> set[str]:
-    """The target groups that a listener or rule forwards to."""
+def users() -> dict[str, set[str]]:
+    """The target groups that a listener or rule forwards to, each with the ARNs of those load balancers."""
     from ministack.services import alb
 
-    used = set()
-    for store, key in ((alb._listeners, "DefaultActions"), (alb._rules, "Actions")):
-        for record in list(store._data.values()):
+    used: dict[str, set[str]] = {}
+    listeners = dict(alb._listeners._data)
+    balancer_of = {listener["ListenerArn"]: listener["LoadBalancerArn"] for listener in listeners.values()}
+    for records, key in ((list(listeners.values()), "DefaultActions"), (list(alb._rules._data.values()), "Actions")):
+        for record in records:
             for action in record.get(key) or []:
-                used.update(arn for arn, _ in groups_of(action))
+                for arn, _ in groups_of(action):
+                    used.setdefault(arn, set()).add(balancer_of.get(record["ListenerArn"], ""))
     return used
 
 
@@ -251,7 +254,7 @@ def _describe_health(params):
         return alb._error("TargetGroupNotFound", f"Target group '{arn}' not found.")
     default = group.get("Port") or 80
     wanted = {t["Id"] for t in alb._parse_targets_param(params)}
-    unused = arn not in in_use()
+    unused = arn not in users()
     members = []
     for target in alb._targets.get(arn, []):
         if wanted and target["Id"] not in wanted:

@@ -102,3 +102,39 @@ def test_a_fault_that_stays_is_told():
 
     with pytest.raises(RuntimeError, match="something else"):
         ecs_services.undisturbed(copy, attempts=3)
+
+
+def listed(ecs, **asked):
+    status, _, body = ecs_services.paged(ecs._list_services, {"cluster": "c", **asked})
+    answer = json.loads(body)
+    return status, [arn.rsplit("/", 1)[1] for arn in answer.get("serviceArns", [])], answer.get("nextToken")
+
+
+def test_services_are_listed_ten_at_a_time_and_at_most_a_hundred(ecs):
+    for i in range(23):
+        assert create(ecs, serviceName=f"s{i:02d}", desiredCount=0)[0] == 200
+    seen, token = [], None
+    for size in (10, 10, 3):
+        status, names, token = listed(ecs, nextToken=token)
+        assert (status, len(names)) == (200, size)
+        seen += names
+    assert seen == [f"s{i:02d}" for i in range(23)] and token is None
+    assert len(listed(ecs, maxResults=100)[1]) == 23
+    assert listed(ecs, maxResults=101)[0] == 400
+
+
+def test_a_service_deleted_between_two_pages_hides_no_other(ecs):
+    for i in range(12):
+        assert create(ecs, serviceName=f"s{i:02d}", desiredCount=0)[0] == 200
+    _, names, token = listed(ecs)
+    ecs._delete_service({"cluster": "c", "service": names[-1]})
+    assert listed(ecs, nextToken=token)[1] == ["s10", "s11"]
+
+
+def test_only_deregistered_revisions_are_deleted(ecs):
+    asked = {"taskDefinitions": [ecs._task_defs["web:1"]["taskDefinitionArn"]]}
+    assert ecs_services.deleted(ecs, ecs._delete_task_definitions, asked)[0] == 400
+    assert ecs._task_defs["web:1"]["status"] == "ACTIVE"
+    ecs._deregister_task_definition({"taskDefinition": "web:1"})
+    assert ecs_services.deleted(ecs, ecs._delete_task_definitions, asked)[0] == 200
+    assert ecs._task_defs["web:1"]["status"] == "DELETE_IN_PROGRESS"

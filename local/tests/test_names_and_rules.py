@@ -389,6 +389,11 @@ def test_all_resources_come_once_whatever_the_page_size(count, size):
     assert len(seen) == len(set(seen)) == count
 
 
+def test_resources_named_by_their_arns_come_all_at_once():
+    answer = json.loads(api_additions.paged(resources(100), {"ResourceARNList": ["arn"]})[2])
+    assert len(answer["ResourceTagMappingList"]) == 100 and not answer.get("PaginationToken")
+
+
 @pytest.mark.parametrize("size", [101, -1])
 def test_a_page_of_more_than_a_hundred_is_refused(size):
     assert api_additions.paged(resources(1), {"ResourcesPerPage": size})[0] == 400
