@@ -37,8 +37,10 @@ type Local struct {
 	Root string
 	// Directory holds the instance's state and logs, relative to Root; two instances never share one.
 	Directory string
-	// Port is the endpoint's.
+	// Port is the endpoint's; from Up on the one that it has.
 	Port int
+	// Records leaves tasks records, although there may be a container engine.
+	Records bool
 
 	environment []string
 }
@@ -80,7 +82,15 @@ func (l *Local) Up(ctx context.Context, log io.Writer) error {
 	for lines.Scan() {
 		if pair, ok := strings.CutPrefix(lines.Text(), "export "); ok {
 			name, value, _ := strings.Cut(pair, "=")
-			l.environment = append(l.environment, name+"="+strings.Trim(value, `'"`))
+			value = strings.Trim(value, `'"`)
+			l.environment = append(l.environment, name+"="+value)
+			if name == "AWS_ENDPOINT_URL" {
+				port, err := strconv.Atoi(value[strings.LastIndexByte(value, ':')+1:])
+				if err != nil {
+					return fmt.Errorf("start the local AWS: its endpoint %q has no port", value)
+				}
+				l.Port = port
+			}
 		}
 	}
 	if len(l.environment) == 0 {
@@ -268,6 +278,9 @@ func (l *Local) hostEnvironment() []string {
 		default:
 			kept = append(kept, pair)
 		}
+	}
+	if l.Records {
+		kept = append(kept, "DOCKER_HOST=unix:///nonexistent")
 	}
 	return kept
 }
