@@ -130,7 +130,7 @@ golden: setup build ## Rewrite the golden templates after a change that was mean
 	go test ./test -run TestGolden -update
 
 .PHONY: bench
-bench: setup build flaskapp/.venv/.installed ## Measure synthesis, Lambdas and the demo on this machine
+bench: setup build flaskapp/.venv/.installed test/bench/custodian/.venv/.installed ## Measure synthesis, Lambdas, the QA cleanup beside Cloud Custodian, and the demo
 	go run ./test/bench
 	go test ./lambdas/qacleanup -run TestThousandExpiredEnvironmentsAmongFiveThousandServices -count=1 -v | grep calls
 	$(MAKE) -C flaskapp bench PYTHON=$(CURDIR)/flaskapp/.venv/bin/python
@@ -172,6 +172,12 @@ node_modules/.installed: package.json package-lock.json
 flaskapp/.venv/.installed: flaskapp/requirements-dev.txt
 	python3 -m venv flaskapp/.venv
 	flaskapp/.venv/bin/python -m pip install --quiet --require-hashes -r flaskapp/requirements-dev.txt
+	@touch $@
+
+# Cloud Custodian is for the benchmark alone, so nothing else installs it.
+test/bench/custodian/.venv/.installed: test/bench/custodian/requirements.txt
+	python3 -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --require-hashes -r $<
 	@touch $@
 
 .PHONY: clean

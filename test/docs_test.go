@@ -189,13 +189,14 @@ func TestDocumentedStacksExist(t *testing.T) {
 func TestEachDirectDependencyHasAReason(t *testing.T) {
 	record := readDocument(t, "docs/decisions/0009-dependencies.md")
 	for file, pattern := range map[string]string{
-		"go.mod":                   `(?m)^\t([a-z][^ \t]*\.[^ \t]*) v[^ \t]*$`,
-		"tools/lint/go.mod":        `(?m)^tool ([^ \n]+)$`,
-		"tools/actionlint/go.mod":  `(?m)^tool ([^ \n]+)$`,
-		"package.json":             `(?m)^    "([^"]+)": "\d`,
-		"local/requirements.in":    `(?m)^([a-z0-9-]+)(?:\[[^]]*\])?==`,
-		"tools/requirements.in":    `(?m)^([a-z0-9-]+)(?:\[[^]]*\])?==`,
-		"flaskapp/requirements.in": `(?m)^([a-z0-9-]+)(?:\[[^]]*\])?==`,
+		"go.mod":                               `(?m)^\t([a-z][^ \t]*\.[^ \t]*) v[^ \t]*$`,
+		"tools/lint/go.mod":                    `(?m)^tool ([^ \n]+)$`,
+		"tools/actionlint/go.mod":              `(?m)^tool ([^ \n]+)$`,
+		"package.json":                         `(?m)^    "([^"]+)": "\d`,
+		"local/requirements.in":                `(?m)^([a-z0-9-]+)(?:\[[^]]*\])?==`,
+		"tools/requirements.in":                `(?m)^([a-z0-9-]+)(?:\[[^]]*\])?==`,
+		"flaskapp/requirements.in":             `(?m)^([a-z0-9-]+)(?:\[[^]]*\])?==`,
+		"test/bench/custodian/requirements.in": `(?m)^([a-z0-9-]+)==`,
 	} {
 		names := regexp.MustCompile(pattern).FindAllStringSubmatch(readDocument(t, file), -1)
 		if len(names) == 0 {

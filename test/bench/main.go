@@ -1,5 +1,5 @@
-// Bench measures what a person waits for: synthesis, the Lambdas' size and start, and the steps of the last demo.
-// It compares with nothing and fails for nothing but an error: figures of one machine are for people to read.
+// Bench measures what a person waits for: synthesis, the Lambdas' size and start, and the steps of the last demo. It sets the
+// QA cleanup beside Cloud Custodian. It fails for nothing but an error: figures of one machine are for people to read.
 package main
 
 import (
@@ -8,9 +8,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -31,7 +31,13 @@ const (
 )
 
 func main() {
-	if err := run(context.Background(), os.Stdout); err != nil {
+	qa := flag.Bool("qa", false, "only the QA cleanup beside Cloud Custodian")
+	flag.Parse()
+	part := run
+	if *qa {
+		part = cleanup
+	}
+	if err := part(context.Background(), os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -78,6 +84,9 @@ func run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	if err := response(ctx, out); err != nil {
+		return err
+	}
+	if err := cleanup(ctx, out); err != nil {
 		return err
 	}
 	return demo(out)
@@ -143,41 +152,34 @@ func zipped(path string) (int, error) {
 func start(ctx context.Context, binary string) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
 	asked := make(chan time.Time, 1)
-	server := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	command, output, end, err := underRuntime(ctx, binary, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		select {
 		case asked <- time.Now():
 		default:
 		}
 		<-r.Context().Done() // no event ever comes
-	})}
-	go server.Serve(listener) //nolint:errcheck // ends with Close
-	defer server.Close()      //nolint:errcheck // nothing to save
-
-	command := exec.CommandContext(ctx, binary)
-	var output bytes.Buffer
-	command.Stdout, command.Stderr = &output, &output
-	command.Env = []string{
-		"AWS_LAMBDA_RUNTIME_API=" + listener.Addr().String(), "AWS_LAMBDA_FUNCTION_NAME=bench", "AWS_REGION=eu-west-1",
+	}))
+	if err != nil {
+		return 0, err
+	}
+	defer end()
+	command.Env = append(command.Env, "AWS_REGION=eu-west-1",
 		"AWS_ACCESS_KEY_ID=none", "AWS_SECRET_ACCESS_KEY=none",
-		contract.EnvPlatform + "=slipway", contract.EnvCluster + "=qa-cluster", contract.EnvDryRun + "=true",
-		contract.EnvListenerARN + "=arn:aws:elasticloadbalancing:eu-west-1:111111111111:listener/app/a/b/c",
-		contract.EnvTopicARN + "=arn:aws:sns:eu-west-1:111111111111:topic",
-		contract.EnvSwitch + "=/slipway/qa/cleanup", contract.EnvList + `={"platform":"slipway","domain":"example.com"}`,
-		contract.EnvSweep + `={"platform":"slipway","cluster":"qa-cluster","domain":"example.com","stage":"qa","listener":"arn:aws:x","topic":"arn:aws:y",` +
+		contract.EnvPlatform+"=slipway", contract.EnvCluster+"=qa-cluster", contract.EnvDryRun+"=true",
+		contract.EnvListenerARN+"=arn:aws:elasticloadbalancing:eu-west-1:111111111111:listener/app/a/b/c",
+		contract.EnvTopicARN+"=arn:aws:sns:eu-west-1:111111111111:topic",
+		contract.EnvSwitch+"=/slipway/qa/cleanup", contract.EnvList+`={"platform":"slipway","domain":"example.com"}`,
+		contract.EnvSweep+`={"platform":"slipway","cluster":"qa-cluster","domain":"example.com","stage":"qa","listener":"arn:aws:x","topic":"arn:aws:y",`+
 			`"switch":"/a","memory":"/b","bucket":"c","zone":"example.com","grace":"2h","dryRun":true}`,
-		contract.EnvDomain + "=example.com", contract.EnvBucket + "=bucket", contract.EnvMaster + "=arn:aws:secretsmanager:eu-west-1:111111111111:secret:master",
+		contract.EnvDomain+"=example.com", contract.EnvBucket+"=bucket", contract.EnvMaster+"=arn:aws:secretsmanager:eu-west-1:111111111111:secret:master",
 		// What the deployment's Lambdas ask for at their start.
 		"SLIPWAY_STAGE=prod", "SLIPWAY_ROLLOUT_HANDLER=on-event",
 		`SLIPWAY_DEPLOY_HOOK={"url":"https://127.0.0.1","requests":[{"path":"/health"}]}`,
-		`SLIPWAY_ROLLBACK_RESPONDER={"service":"arn:aws:ecs:eu-west-1:111111111111:service/prod-cluster/prod-service",` +
-			`"application":"slipway-prod","deploymentGroup":"slipway-prod","logGroup":"/slipway/prod/app","streamPrefix":"app",` +
+		`SLIPWAY_ROLLBACK_RESPONDER={"service":"arn:aws:ecs:eu-west-1:111111111111:service/prod-cluster/prod-service",`+
+			`"application":"slipway-prod","deploymentGroup":"slipway-prod","logGroup":"/slipway/prod/app","streamPrefix":"app",`+
 			`"container":"app","records":"/slipway/prod/rollbacks"}`,
-	}
+	)
 	began := time.Now()
 	if err := command.Start(); err != nil {
 		return 0, err
