@@ -3,39 +3,38 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"strings"
 
 	"slipway/internal/config"
 	"slipway/internal/contract"
+	"slipway/tools/slipway/command"
 )
 
 // runContext says what a workflow's job needs of platform.yaml before it has credentials, so that no workflow repeats it.
 func runContext(_ context.Context, args []string, out, log io.Writer) int {
-	flags := flag.NewFlagSet("slipway context", flag.ContinueOnError)
-	flags.SetOutput(log)
+	flags := command.Flags("slipway context", log)
 	purpose := flags.String("purpose", "", "what the job does: image, qa, diff or deploy-<stage>, as its GitHub environment is called")
 	branch := flags.String("branch", "", "a branch, to get the address of its QA environment")
-	if err := flags.Parse(args); err != nil {
-		return usageCode(err)
+	if code, done := command.Parse(flags, args); done {
+		return code
 	}
 	cfg, err := config.Load("platform.yaml", config.Profile{})
 	if err != nil {
 		fmt.Fprintln(log, err)
-		return exitFailed
+		return command.Failed
 	}
 	values, err := jobContext(cfg, *purpose, *branch)
 	if err != nil {
 		fmt.Fprintln(log, err)
-		return exitUsage
+		return command.Usage
 	}
 	if err := output(out, values); err != nil {
 		fmt.Fprintln(log, err)
-		return exitFailed
+		return command.Failed
 	}
-	return exitOK
+	return command.OK
 }
 
 func jobContext(cfg *config.Config, purpose, branch string) (map[string]string, error) {

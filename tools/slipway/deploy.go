@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -20,6 +19,8 @@ import (
 	"slipway/internal/config"
 	"slipway/internal/contract"
 	"slipway/tools/slipway/account"
+	"slipway/tools/slipway/command"
+	"slipway/tools/slipway/qa"
 	"slipway/tools/slipway/registry"
 	"slipway/tools/slipway/rollout"
 )
@@ -51,8 +52,7 @@ type deployment struct {
 
 func runDeploy(ctx context.Context, args []string, out, log io.Writer) int {
 	var o order
-	flags := flag.NewFlagSet("slipway deploy", flag.ContinueOnError)
-	flags.SetOutput(log)
+	flags := command.Flags("slipway deploy", log)
 	flags.StringVar(&o.stage, "stage", "", "the stage to deploy; not the QA stage")
 	flags.StringVar(&o.branch, "branch", "", "the branch whose QA environment to deploy")
 	flags.StringVar(&o.image, "image", "", "tag or digest of the image, which must be in the registry")
@@ -60,32 +60,24 @@ func runDeploy(ctx context.Context, args []string, out, log io.Writer) int {
 	flags.StringVar(&o.owner, "owner", "", "who asks for the environment")
 	flags.StringVar(&o.hotfix, "hotfix", "", "why production must get an image that the stage before doesn't run")
 	bootstrap := flags.Bool("bootstrap-roles", false, "look into the accounts by the roles of `cdk bootstrap`, as the CDK does")
-	if err := flags.Parse(args); err != nil {
-		return usageCode(err)
+	if code, done := command.Parse(flags, args); done {
+		return code
 	}
 	p, err := account.Open(ctx, *bootstrap)
 	if err != nil {
 		fmt.Fprintln(log, err)
-		return exitFailed
+		return command.Failed
 	}
 	d, err := o.plan(p.Config)
 	if err != nil {
 		fmt.Fprintln(log, err)
-		return exitUsage
+		return command.Usage
 	}
 	if err := d.run(ctx, p, o, out, log); err != nil {
 		fmt.Fprintf(log, "deploy %s: %v\n", d.name, err)
-		return exitFailed
+		return command.Failed
 	}
-	return exitOK
-}
-
-// usageCode is the exit code for arguments that don't parse; asking for help is no mistake.
-func usageCode(err error) int {
-	if errors.Is(err, flag.ErrHelp) {
-		return exitOK
-	}
-	return exitUsage
+	return command.OK
 }
 
 // plan checks the order against the configuration.
@@ -151,8 +143,14 @@ func before(cfg *config.Config, production *config.Stage) (last *config.Stage) {
 	return last
 }
 
-// run checks the image, deploys, follows, and compares what runs with what was asked for.
+// run checks that there is room and the image is good, deploys, follows, and compares what runs with what was asked for.
 func (d deployment) run(ctx context.Context, p *account.Platform, o order, out, log io.Writer) error {
+	cfg := p.In(d.account, contract.BootstrapLookup)
+	if o.branch != "" {
+		if err := qa.Room(ctx, p.Config, cfg, d.target.Service, log); err != nil {
+			return err
+		}
+	}
 	repository := registry.Repository{
 		Client: ecr.NewFromConfig(p.AWS()), Account: p.RegistryAccount(), Name: p.Config.Registry.Repository, Rule: registry.Rule(p.Config),
 	}
@@ -165,7 +163,6 @@ func (d deployment) run(ctx context.Context, p *account.Platform, o order, out, 
 		return err
 	}
 
-	cfg := p.In(d.account, contract.BootstrapLookup)
 	client := ecs.NewFromConfig(cfg)
 	follower := rollout.Follower{Target: d.target, ECS: client, CodeDeploy: codedeploy.NewFromConfig(cfg), Out: log, Since: time.Now()}
 	following, stop := context.WithCancel(ctx)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 
+	"slipway/tools/slipway/command"
 	"slipway/tools/slipway/diffreport"
 )
 
@@ -14,10 +15,10 @@ func runDiffReport(_ context.Context, args []string, _, log io.Writer) int {
 	err := diffreport.Run(args, log)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		return exitOK
+		return command.OK
 	case err != nil:
 		fmt.Fprintf(log, "diff-report: %v\n", err)
-		return exitFailed
+		return command.Failed
 	}
-	return exitOK
+	return command.OK
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -18,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 
 	"slipway/tools/slipway/account"
+	"slipway/tools/slipway/command"
 	"slipway/tools/slipway/container"
 	"slipway/tools/slipway/evidence"
 	"slipway/tools/slipway/registry"
@@ -31,27 +31,26 @@ const (
 )
 
 func runImage(ctx context.Context, args []string, out, log io.Writer) int {
-	flags := flag.NewFlagSet("slipway image", flag.ContinueOnError)
-	flags.SetOutput(log)
+	flags := command.Flags("slipway image", log)
 	source := flags.String("context", "flaskapp", "the folder with the Dockerfile, in the checkout that is built")
 	folder := flags.String("out", "build/image", "where the list of parts and the provenance are written")
 	check := flags.Bool("check", false, "only build, test and list; no registry is asked, nothing is pushed")
-	if err := flags.Parse(args); err != nil {
-		return usageCode(err)
+	if code, done := command.Parse(flags, args); done {
+		return code
 	}
 	p, err := account.Open(ctx, false)
 	if err != nil {
 		fmt.Fprintln(log, err)
-		return exitFailed
+		return command.Failed
 	}
 	job := imageJob{platform: p, source: *source, folder: *folder, out: out, log: log, repository: registry.Repository{
 		Client: ecr.NewFromConfig(p.AWS()), Account: p.RegistryAccount(), Name: p.Config.Registry.Repository, Rule: registry.Rule(p.Config),
 	}}
 	if err := job.run(ctx, *check); err != nil {
 		fmt.Fprintf(log, "image: %v\n", err)
-		return exitFailed
+		return command.Failed
 	}
-	return exitOK
+	return command.OK
 }
 
 // imageJob takes the source to an image in the registry that may be deployed: build once, test inside, list its parts, push

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"slices"
@@ -20,6 +19,7 @@ import (
 	"slipway/internal/qacluster"
 	"slipway/internal/qalease"
 	"slipway/tools/slipway/account"
+	"slipway/tools/slipway/command"
 )
 
 // stackClient sees and deletes stacks.
@@ -30,32 +30,31 @@ type stackClient interface {
 }
 
 func runPurge(ctx context.Context, args []string, out, log io.Writer) int {
-	flags := flag.NewFlagSet("slipway purge", flag.ContinueOnError)
-	flags.SetOutput(log)
+	flags := command.Flags("slipway purge", log)
 	branch := flags.String("branch", "", "the branch whose QA environment goes")
 	bootstrap := flags.Bool("bootstrap-roles", false, "work in the account by the roles of `cdk bootstrap`, as the CDK does")
-	if err := flags.Parse(args); err != nil {
-		return usageCode(err)
+	if code, done := command.Parse(flags, args); done {
+		return code
 	}
 	slug, err := slugOf(*branch)
 	if err != nil {
 		fmt.Fprintln(log, err)
-		return exitUsage
+		return command.Usage
 	}
 	p, err := account.Open(ctx, *bootstrap)
 	if err != nil {
 		fmt.Fprintln(log, err)
-		return exitFailed
+		return command.Failed
 	}
 	name := contract.QAEnvironmentStack(p.Config.Platform, slug)
 	client := cloudformation.NewFromConfig(p.In(p.Config.QAStage().Account, contract.BootstrapDeploy))
 	gone, err := purge(ctx, client, name, pollEvery, log)
 	if err != nil {
 		fmt.Fprintf(log, "purge %s: %v\n", name, err)
-		return exitFailed
+		return command.Failed
 	}
 	fmt.Fprintln(out, gone)
-	return exitOK
+	return command.OK
 }
 
 // slugOf refuses refs/heads/x, though it is the same branch: the queue of a branch's deployments and purges is named by what
@@ -158,23 +157,22 @@ func printEvents(ctx context.Context, client stackClient, id string, since time.
 }
 
 func runExpired(ctx context.Context, args []string, out, log io.Writer) int {
-	flags := flag.NewFlagSet("slipway expired", flag.ContinueOnError)
-	flags.SetOutput(log)
+	flags := command.Flags("slipway expired", log)
 	late := flags.Duration("late", 2*time.Hour, "how long after the end of its lease an environment may still be there")
 	bootstrap := flags.Bool("bootstrap-roles", false, "look into the account by the roles of `cdk bootstrap`, as the CDK does")
-	if err := flags.Parse(args); err != nil {
-		return usageCode(err)
+	if code, done := command.Parse(flags, args); done {
+		return code
 	}
 	p, err := account.Open(ctx, *bootstrap)
 	if err != nil {
 		fmt.Fprintln(log, err)
-		return exitFailed
+		return command.Failed
 	}
 	client := ecs.NewFromConfig(p.In(p.Config.QAStage().Account, contract.BootstrapLookup))
 	services, unreadable, problems, err := qacluster.Services(ctx, client, contract.ClusterName(p.Config.QA.Stage), 4)
 	if err = errors.Join(err, problems); err != nil {
 		fmt.Fprintf(log, "look for expired environments: %v\n", err)
-		return exitFailed
+		return command.Failed
 	}
 	left := leftovers(services, unreadable, time.Now(), *late)
 	for _, line := range left {
@@ -182,10 +180,10 @@ func runExpired(ctx context.Context, args []string, out, log io.Writer) int {
 	}
 	if len(left) > 0 {
 		fmt.Fprintf(log, "%d environments should be gone; look at the cleanup's log and alarms, and whether it is paused (`slipway qa list`)\n", len(left))
-		return exitFailed
+		return command.Failed
 	}
 	fmt.Fprintf(out, "nothing expired is left among %d services\n", len(services))
-	return exitOK
+	return command.OK
 }
 
 // leftovers are the services whose lease ended too long ago, and those that can't be read.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
@@ -43,23 +44,32 @@ func Open(ctx context.Context, bootstrap bool) (*Platform, error) {
 	return &Platform{Config: cfg, Bootstrap: bootstrap, base: base}, nil
 }
 
-// Local says whether the environment leads to the local AWS: `python -m local env` sets its address.
-func Local() bool { return os.Getenv("AWS_ENDPOINT_URL") != "" }
+// Endpoint is the address of the local AWS, which `python -m local env` sets in the environment; empty on AWS.
+func Endpoint() string { return strings.TrimSuffix(os.Getenv("AWS_ENDPOINT_URL"), "/") }
+
+// Local says whether the environment leads to the local AWS.
+func Local() bool { return Endpoint() != "" }
 
 // AWS is the SDK's configuration with the caller's own rights, in the account of its credentials.
 func (p *Platform) AWS() aws.Config { return p.base.Copy() }
 
 // In is the SDK's configuration for an account of this name in platform.yaml.
 func (p *Platform) In(name string, role contract.BootstrapRole) aws.Config {
-	cfg := p.base.Copy()
 	if p.Bootstrap {
-		arn := contract.BootstrapRoleARN(role, p.Config.Accounts[name], p.Config.Region)
-		cfg.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(p.base), arn, func(o *stscreds.AssumeRoleOptions) {
-			o.RoleSessionName = "slipway"
-		}))
+		return p.As(role, p.Config.Account(name))
 	}
+	return p.AWS()
+}
+
+// As is the SDK's configuration with a bootstrap role of an account, by its ID.
+func (p *Platform) As(role contract.BootstrapRole, id string) aws.Config {
+	cfg := p.base.Copy()
+	arn := contract.BootstrapRoleARN(role, id, p.Config.Region)
+	cfg.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(p.base), arn, func(o *stscreds.AssumeRoleOptions) {
+		o.RoleSessionName = "slipway"
+	}))
 	return cfg
 }
 
 // RegistryAccount is the ID of the account with the images.
-func (p *Platform) RegistryAccount() string { return p.Config.Accounts[p.Config.Registry.Account] }
+func (p *Platform) RegistryAccount() string { return p.Config.Account(p.Config.Registry.Account) }

@@ -29,8 +29,8 @@ type Finding struct {
 	Do string
 }
 
-// account is what is known of one account.
-type account struct {
+// accountFacts is what is known of one account.
+type accountFacts struct {
 	id        string
 	problem   string // why nothing else is known
 	bootstrap int    // 0: not bootstrapped
@@ -52,7 +52,8 @@ type zone struct {
 	problem string
 }
 
-type certificate struct{ name, status, reason string }
+// certificate is what is known of a certificate; unknown says why nothing is.
+type certificate struct{ name, status, reason, unknown string }
 
 // image is what is known of the image to deploy.
 type image struct {
@@ -66,15 +67,17 @@ type release struct {
 	stage     string
 	recorded  string // the image that runs; empty before the first deployment
 	running   []string
+	front     bool // whether the QA stage has its load balancer
 	rules     int
 	ruleQuota *float64
+	unknown   []string // what couldn't be read
 }
 
 // facts are everything that a check needs.
 type facts struct {
 	region       string
 	platform     string
-	accounts     []account
+	accounts     []accountFacts
 	zones        []zone
 	certificates []certificate
 	image        *image
@@ -120,10 +123,12 @@ func decide(cfg *config.Config, stages []config.Stage, f facts) []Finding {
 		all = append(all, delegation(cfg, z))
 	}
 	for _, c := range f.certificates {
-		switch c.status {
-		case "ISSUED":
+		switch {
+		case c.unknown != "":
+			add(Note, "certificate "+c.name, "look at it in the console", "not checked: %s", c.unknown)
+		case c.status == "ISSUED":
 			add(Good, "certificate "+c.name, "", "is issued")
-		case "PENDING_VALIDATION":
+		case c.status == "PENDING_VALIDATION":
 			add(Bad, "certificate "+c.name, "delegate the zone to its name servers; ACM gives up after 72 hours", "waits for its DNS record")
 		default:
 			add(Bad, "certificate "+c.name, "deploy the DNS stack again when the cause is mended, or delete the certificate", "is %s: %s", c.status, c.reason)
@@ -133,7 +138,7 @@ func decide(cfg *config.Config, stages []config.Stage, f facts) []Finding {
 		repository := cfg.Registry.Repository
 		switch {
 		case f.image.missing:
-			add(Bad, "image "+f.image.reference, "build and push it first: README.md, or the image step of the pipeline", "isn't in the repository %s", repository)
+			add(Bad, "image "+f.image.reference, "build and push it first: slipway image, or the image step of the workflow or pipeline", "isn't in the repository %s", repository)
 		case f.image.problem != "":
 			add(Bad, "image "+f.image.reference, "wait for the scan, mend the image, or write a dated exception under registry.scan", "%s", f.image.problem)
 		default:
@@ -145,14 +150,21 @@ func decide(cfg *config.Config, stages []config.Stage, f facts) []Finding {
 		for _, id := range r.running {
 			add(Bad, about, "wait for it, or stop it: aws deploy stop-deployment --deployment-id "+id, "deployment %s is running", id)
 		}
+		for _, what := range r.unknown {
+			add(Note, about, "look at it in the console", "not checked: %s", what)
+		}
 		switch {
-		case r.stage == cfg.QA.Stage:
-			if r.ruleQuota != nil && float64(r.rules)+rulesLeft > *r.ruleQuota {
-				add(Bad, about, "end QA environments, or ask for more: quota L-7EED9B64 of elasticloadbalancing",
-					"its load balancer has %d of %.0f rules", r.rules, *r.ruleQuota)
-			}
+		case r.stage == cfg.QA.Stage && !r.front && len(r.unknown) == 0:
+			add(Note, about, "deploy it before its environments", "has no load balancer yet")
+		case r.ruleQuota != nil && float64(r.rules)+rulesLeft > *r.ruleQuota:
+			// Those that exist may still be updated, and a new one that has no room is refused when it comes.
+			add(Note, about, "end QA environments, or ask for more: quota L-7EED9B64 of elasticloadbalancing",
+				"its load balancer has %d of %.0f rules", r.rules, *r.ruleQuota)
+		case r.ruleQuota != nil:
+			add(Good, about, "", "its load balancer has %d of %.0f rules", r.rules, *r.ruleQuota)
 		case r.recorded != "":
 			add(Good, about, "", "runs %s", r.recorded)
+		case r.front || len(r.unknown) > 0: // what is missing was said
 		case f.image == nil:
 			add(Note, about, "give the first deployment an image: -c imageTag=<commit>", "has never been deployed")
 		}
@@ -162,7 +174,7 @@ func decide(cfg *config.Config, stages []config.Stage, f facts) []Finding {
 
 // quotas compares what an account's stages need with what AWS lets the account have. Most new accounts get 6 vCPUs of
 // Fargate and 5 addresses.
-func quotas(cfg *config.Config, stages []config.Stage, a account) []Finding {
+func quotas(cfg *config.Config, stages []config.Stage, a accountFacts) []Finding {
 	least, most, addresses := 0.0, 0.0, 0
 	for _, stage := range stages {
 		if cfg.Account(stage.Account) != a.id {
@@ -216,7 +228,7 @@ func gateways(cfg *config.Config, stage config.Stage) int {
 	return 0
 }
 
-func detector(cfg *config.Config, a account) []Finding {
+func detector(cfg *config.Config, a accountFacts) []Finding {
 	name := contract.PlatformStack(cfg.Platform, contract.StackSecurity)
 	if _, ours := a.stacks[name]; ours || a.detectors == 0 {
 		return nil
@@ -226,7 +238,7 @@ func detector(cfg *config.Config, a account) []Finding {
 }
 
 // stacks finds those that can't be deployed to now.
-func stacks(cfg *config.Config, stages []config.Stage, a account) []Finding {
+func stacks(cfg *config.Config, stages []config.Stage, a accountFacts) []Finding {
 	var all []Finding
 	for name, status := range a.stacks {
 		if !concerns(cfg, stages, name) {
@@ -278,7 +290,7 @@ func delegation(cfg *config.Config, z zone) Finding {
 	case !z.exists:
 		return Finding{Note, about, "isn't there yet", "the DNS stack makes it and then waits until " + parent + " has its name servers"}
 	case z.public == nil:
-		return Finding{Note, about, "is there; the public DNS wasn't asked", ""}
+		return Finding{Note, about, "not checked: the local AWS is no public DNS; the zone is there", ""}
 	case !slices.Equal(z.servers, z.public):
 		return Finding{Bad, about, fmt.Sprintf("is served by %s, but the public DNS names %s", strings.Join(z.servers, " "), orNobody(z.public)),
 			"enter the zone's name servers at " + parent}

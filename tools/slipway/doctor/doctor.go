@@ -5,30 +5,22 @@ package doctor
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net"
-	"os"
-	"runtime"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awsconfig "github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"slipway/internal/config"
 	"slipway/internal/contract"
-)
-
-// Exit codes, as all commands have them.
-const (
-	exitOK     = 0
-	exitFailed = 1
-	exitUsage  = 2
+	"slipway/tools/slipway/account"
+	"slipway/tools/slipway/command"
+	"slipway/tools/slipway/registry"
 )
 
 // names collects a flag that may be given several times.
@@ -42,87 +34,87 @@ func (n *names) Set(value string) error {
 	return nil
 }
 
-// Run runs the command in the checkout's root and returns its exit code.
+// Run runs the command in the checkout's root and returns its exit code: a fault fails it, what is only to note doesn't.
 func Run(ctx context.Context, args []string, out, log io.Writer) int {
-	set := flag.NewFlagSet("slipway doctor", flag.ContinueOnError)
-	set.SetOutput(log)
+	set := command.Flags("slipway doctor", log)
 	var wanted names
-	set.Var(&wanted, "stage", "a stage to deploy; several times or with commas (default all)")
+	set.Var(&wanted, "stage", "a stage to deploy; several times or with commas (default all, and what they share)")
 	shared := set.Bool("shared", false, "only what all stages share")
 	reference := set.String("image", "", "tag or digest that is to be deployed")
-	switch err := set.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
-		return exitOK
-	case err != nil:
-		return exitUsage
-	case set.NArg() > 0 || *shared && len(wanted) > 0:
-		fmt.Fprintln(log, "slipway doctor: give stages with -stage, or -shared, and nothing else")
-		return exitUsage
+	bootstrap := set.Bool("bootstrap-roles", false, "look into all accounts by the roles of `cdk bootstrap`, as the CDK does")
+	if code, done := command.Parse(set, args); done {
+		return code
 	}
-	endpoint := os.Getenv("AWS_ENDPOINT_URL")
-	cfg, err := config.Load("platform.yaml", config.Profile{Local: endpoint != "", HostArchitecture: runtime.GOARCH})
+	p, err := account.Open(ctx, *bootstrap)
 	if err != nil {
-		fmt.Fprintf(log, "slipway doctor: %v\n", err)
-		return exitFailed
+		return command.End(set.Name(), err, log)
 	}
-	stages, err := choose(cfg, wanted, *shared)
+	w, err := choose(p.Config, wanted, *shared)
 	if err != nil {
-		fmt.Fprintf(log, "slipway doctor: %v\n", err)
-		return exitUsage
+		return command.End(set.Name(), command.Mistake(err), log)
 	}
-	base, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithRegion(cfg.Region), awsconfig.WithRetryMaxAttempts(5))
-	if err != nil {
-		fmt.Fprintf(log, "slipway doctor: load the AWS configuration: %v\n", err)
-		return exitFailed
-	}
-	g := &gatherer{cfg: cfg, now: time.Now, lookup: net.DefaultResolver.LookupNS}
-	if endpoint != "" {
-		g.lookup = nil
-	}
-	caller, err := sts.NewFromConfig(base).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	caller, err := sts.NewFromConfig(p.AWS()).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
 		return report([]Finding{{Bad, "credentials", fmt.Sprintf("AWS doesn't know who you are: %v", err),
 			"sign in (aws sso login), or set AWS_PROFILE"}}, out)
 	}
 	own := aws.ToString(caller.Account)
-	g.enter = func(ctx context.Context, id string) (clients, error) { return enter(ctx, base, own, id) }
+	g := &gatherer{cfg: p.Config, now: time.Now, lookup: net.DefaultResolver.LookupNS, enter: func(ctx context.Context, id string) (clients, error) {
+		return enter(ctx, p, own, id)
+	}}
+	if account.Local() {
+		g.lookup, g.withoutQuotas = nil, "the local AWS has none"
+	}
+	// As a deployment looks at it: with the caller's own rights, where they are the registry's.
+	images := p.AWS()
+	if own != p.RegistryAccount() {
+		images = p.As(contract.BootstrapLookup, p.RegistryAccount())
+	}
+	g.images = registry.Repository{
+		Client: ecr.NewFromConfig(images), Account: p.RegistryAccount(), Name: p.Config.Registry.Repository, Rule: registry.Rule(p.Config),
+	}
 	found := append([]Finding{{Good, "credentials", "you are " + aws.ToString(caller.Arn), ""}},
-		decide(cfg, stages, g.facts(ctx, stages, *reference))...)
+		decide(p.Config, w.stages, g.facts(ctx, w, *reference))...)
 	return report(found, out)
 }
 
-// enter gives the calls of an account: with the credentials at hand where they are its own, else with the role of its
-// bootstrap stack that may only read.
-func enter(ctx context.Context, base aws.Config, own, id string) (clients, error) {
-	if own == id {
-		return newClients(base), nil
+// enter gives the calls of an account: with the credentials at hand where they are its own, else, or where the caller wants
+// that, with the role of its bootstrap stack that may only read.
+func enter(ctx context.Context, p *account.Platform, own, id string) (clients, error) {
+	if own == id && !p.Bootstrap {
+		return newClients(p.AWS()), nil
 	}
-	other := base.Copy()
-	provider := stscreds.NewAssumeRoleProvider(sts.NewFromConfig(base), contract.BootstrapRoleARN(contract.BootstrapLookup, id, base.Region),
-		func(o *stscreds.AssumeRoleOptions) { o.RoleSessionName = "slipway-doctor" })
-	other.Credentials = aws.NewCredentialsCache(provider)
-	if _, err := other.Credentials.Retrieve(ctx); err != nil {
+	cfg := p.As(contract.BootstrapLookup, id)
+	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
 		return clients{}, fmt.Errorf("your credentials are of account %s, and its lookup role refuses them: %w", own, err)
 	}
-	return newClients(other), nil
+	return newClients(cfg), nil
 }
 
-func choose(cfg *config.Config, wanted []string, shared bool) ([]config.Stage, error) {
-	if shared {
-		return nil, nil
+// scope is what is looked at.
+type scope struct {
+	stages []config.Stage
+	shared bool // the accounts and the zone that all stages share
+}
+
+func choose(cfg *config.Config, wanted []string, shared bool) (scope, error) {
+	switch {
+	case shared && len(wanted) > 0:
+		return scope{}, errors.New("give stages with -stage, or -shared, not both")
+	case shared:
+		return scope{shared: true}, nil
+	case len(wanted) == 0:
+		return scope{stages: cfg.Stages, shared: true}, nil
 	}
-	if len(wanted) == 0 {
-		return cfg.Stages, nil
-	}
-	stages := make([]config.Stage, 0, len(wanted))
+	var s scope
 	for _, name := range wanted {
 		stage, ok := cfg.Stage(name)
 		if !ok {
-			return nil, fmt.Errorf("stage %q: platform.yaml has none of that name", name)
+			return scope{}, fmt.Errorf("stage %q: platform.yaml has none of that name", name)
 		}
-		stages = append(stages, *stage)
+		s.stages = append(s.stages, *stage)
 	}
-	return stages, nil
+	return s, nil
 }
 
 // report prints the findings, the bad ones last, where a person looks first.
@@ -144,7 +136,7 @@ func report(found []Finding, out io.Writer) int {
 	table.Flush()
 	fmt.Fprintf(out, "\n%d checks are good, %d to note, %d bad.\n", counts[Good], counts[Note], counts[Bad])
 	if counts[Bad] > 0 {
-		return exitFailed
+		return command.Failed
 	}
-	return exitOK
+	return command.OK
 }

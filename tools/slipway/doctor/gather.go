@@ -18,18 +18,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/codedeploy"
 	codedeploytypes "github.com/aws/aws-sdk-go-v2/service/codedeploy/types"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
-	"github.com/aws/aws-sdk-go-v2/service/ecr"
-	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/guardduty"
 	"github.com/aws/aws-sdk-go-v2/service/route53"
 	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
+	"github.com/aws/smithy-go"
 
 	"slipway/internal/config"
 	"slipway/internal/contract"
-	"slipway/lambdas/imageresolver/scan"
+	"slipway/tools/slipway/registry"
 )
 
 // clients are the calls of one account.
@@ -54,10 +53,6 @@ type clients struct {
 		acm.ListCertificatesAPIClient
 		DescribeCertificate(context.Context, *acm.DescribeCertificateInput, ...func(*acm.Options)) (*acm.DescribeCertificateOutput, error)
 	}
-	images interface {
-		scan.ECR
-		DescribeImages(context.Context, *ecr.DescribeImagesInput, ...func(*ecr.Options)) (*ecr.DescribeImagesOutput, error)
-	}
 	deployments codedeploy.ListDeploymentsAPIClient
 	rules       elb.DescribeRulesAPIClient
 }
@@ -66,7 +61,7 @@ func newClients(c aws.Config) clients {
 	return clients{
 		parameters: ssm.NewFromConfig(c), stacks: cloudformation.NewFromConfig(c), quotas: servicequotas.NewFromConfig(c),
 		addresses: ec2.NewFromConfig(c), detectors: guardduty.NewFromConfig(c), zones: route53.NewFromConfig(c),
-		certificates: acm.NewFromConfig(c), images: ecr.NewFromConfig(c), deployments: codedeploy.NewFromConfig(c), rules: elb.NewFromConfig(c),
+		certificates: acm.NewFromConfig(c), deployments: codedeploy.NewFromConfig(c), rules: elb.NewFromConfig(c),
 	}
 }
 
@@ -75,29 +70,33 @@ type gatherer struct {
 	cfg *config.Config
 	// enter gives the calls of an account, or says why it can't be reached.
 	enter func(ctx context.Context, account string) (clients, error)
+	// images is the repository that deployments take images from.
+	images registry.Repository
 	// lookup asks the public DNS for a zone's name servers; nil where there is none, as for the local AWS.
 	lookup func(ctx context.Context, name string) ([]*net.NS, error)
-	now    func() time.Time
+	// withoutQuotas says why there are no quotas to ask for; empty where there are.
+	withoutQuotas string
+	now           func() time.Time
 }
 
-func (g *gatherer) facts(ctx context.Context, stages []config.Stage, reference string) facts {
+func (g *gatherer) facts(ctx context.Context, w scope, reference string) facts {
 	f := facts{region: g.cfg.Region, platform: g.cfg.Platform}
 	open := map[string]clients{}
-	for _, id := range g.accountIDs(stages) {
+	for _, id := range g.accountIDs(w) {
 		c, err := g.enter(ctx, id)
 		if err != nil {
-			f.accounts = append(f.accounts, account{id: id, problem: err.Error()})
+			f.accounts = append(f.accounts, accountFacts{id: id, problem: err.Error()})
 			continue
 		}
 		open[id] = c
 		f.accounts = append(f.accounts, g.account(ctx, c, id))
 	}
-	zones := map[string]string{g.cfg.Domain: g.cfg.Account(g.cfg.DNS.Account)}
-	for i := range stages {
-		zones[g.cfg.ZoneName(&stages[i])] = g.cfg.Account(stages[i].Account)
-		if !g.cfg.Delegated(&stages[i]) {
-			zones[g.cfg.ZoneName(&stages[i])] = g.cfg.Account(g.cfg.DNS.Account)
-		}
+	zones := map[string]string{}
+	if w.shared {
+		zones[g.cfg.Domain] = g.cfg.Account(g.cfg.DNS.Account)
+	}
+	for i := range w.stages {
+		zones[g.cfg.ZoneName(&w.stages[i])] = g.cfg.Account(w.stages[i].Account) // also where it is the account of the root zone
 	}
 	for name, id := range zones {
 		if c, ok := open[id]; ok {
@@ -105,46 +104,41 @@ func (g *gatherer) facts(ctx context.Context, stages []config.Stage, reference s
 		}
 	}
 	slices.SortFunc(f.zones, func(a, b zone) int { return strings.Compare(a.name, b.name) })
-	for _, stage := range stages {
+	for _, stage := range w.stages {
 		host := contract.AppHost(stage.Name, stage.Production, g.cfg.Domain)
 		if stage.Name == g.cfg.QA.Stage {
 			host = contract.QADomain(g.cfg.Domain)
 		}
-		home := g.cfg.Account(g.cfg.DNS.Account)
-		if g.cfg.Delegated(&stage) {
-			home = g.cfg.Account(stage.Account)
-		}
-		if c, ok := open[home]; ok {
-			f.certificates = append(f.certificates, certificatesOf(ctx, c, host)...)
-		}
 		if c, ok := open[g.cfg.Account(stage.Account)]; ok {
+			f.certificates = append(f.certificates, certificatesOf(ctx, c, host)...)
 			f.releases = append(f.releases, g.release(ctx, c, stage))
 		}
 	}
 	if reference != "" {
-		if c, ok := open[g.cfg.Account(g.cfg.Registry.Account)]; ok {
-			f.image = g.image(ctx, c, reference)
-		}
+		f.image = g.image(ctx, reference)
 	}
 	return f
 }
 
-// accountIDs are those of what all share and of the stages, each once.
-func (g *gatherer) accountIDs(stages []config.Stage) []string {
-	ids := []string{g.cfg.Account(g.cfg.Registry.Account), g.cfg.Account(g.cfg.DNS.Account)}
-	for _, stage := range stages {
+// accountIDs are those of the stages, and of what all share if that is looked at, each once.
+func (g *gatherer) accountIDs(w scope) []string {
+	var ids []string
+	if w.shared {
+		ids = append(ids, g.cfg.Account(g.cfg.Registry.Account), g.cfg.Account(g.cfg.DNS.Account))
+	}
+	for _, stage := range w.stages {
 		ids = append(ids, g.cfg.Account(stage.Account))
 	}
 	slices.Sort(ids)
 	return slices.Compact(ids)
 }
 
-func (g *gatherer) account(ctx context.Context, c clients, id string) account {
-	a := account{id: id, stacks: map[string]string{}}
-	missed := func(what string, err error) { a.unknown = append(a.unknown, fmt.Sprintf("%s (%v)", what, err)) }
+func (g *gatherer) account(ctx context.Context, c clients, id string) accountFacts {
+	a := accountFacts{id: id, stacks: map[string]string{}}
+	missed := func(what string, err error) { a.unknown = append(a.unknown, fmt.Sprintf("%s (%s)", what, reason(err))) }
 	switch version, err := parameter(ctx, c, contract.BootstrapVersionParameter); {
 	case err != nil:
-		a.problem = err.Error()
+		a.problem = reason(err)
 		return a
 	default:
 		a.bootstrap, _ = strconv.Atoi(version)
@@ -161,10 +155,10 @@ func (g *gatherer) account(ctx context.Context, c clients, id string) account {
 		}
 	}
 	var err error
-	if a.vcpus, err = quota(ctx, c, "fargate", "L-3032A521"); err != nil {
+	if a.vcpus, err = g.quota(ctx, c, "fargate", "L-3032A521"); err != nil {
 		missed("the quota of Fargate's vCPUs", err)
 	}
-	if a.addresses, err = quota(ctx, c, "ec2", "L-0263D0A3"); err != nil {
+	if a.addresses, err = g.quota(ctx, c, "ec2", "L-0263D0A3"); err != nil {
 		missed("the quota of Elastic IPs", err)
 	}
 	if got, err := c.addresses.DescribeAddresses(ctx, &ec2.DescribeAddressesInput{}); err != nil {
@@ -198,8 +192,19 @@ func parameter(ctx context.Context, c clients, name string) (string, error) {
 	return aws.ToString(got.Parameter.Value), nil
 }
 
+// reason is an error in one line, as AWS words it.
+func reason(err error) string {
+	if api := smithy.APIError(nil); errors.As(err, &api) {
+		return api.ErrorCode() + ": " + api.ErrorMessage()
+	}
+	return strings.ReplaceAll(err.Error(), "\n", "; ")
+}
+
 // quota is the account's own, or AWS's default where nobody has changed it.
-func quota(ctx context.Context, c clients, service, code string) (*float64, error) {
+func (g *gatherer) quota(ctx context.Context, c clients, service, code string) (*float64, error) {
+	if g.withoutQuotas != "" {
+		return nil, errors.New(g.withoutQuotas)
+	}
 	got, err := c.quotas.GetServiceQuota(ctx, &servicequotas.GetServiceQuotaInput{ServiceCode: &service, QuotaCode: &code})
 	if err == nil && got.Quota != nil {
 		return got.Quota.Value, nil
@@ -215,7 +220,7 @@ func (g *gatherer) zone(ctx context.Context, c clients, name, id string) zone {
 	z := zone{name: name, account: id}
 	found, err := c.zones.ListHostedZonesByName(ctx, &route53.ListHostedZonesByNameInput{DNSName: aws.String(name), MaxItems: aws.Int32(1)})
 	if err != nil {
-		z.problem = err.Error()
+		z.problem = reason(err)
 		return z
 	}
 	// The list begins at the name, and goes on with whatever comes after it.
@@ -225,7 +230,7 @@ func (g *gatherer) zone(ctx context.Context, c clients, name, id string) zone {
 	z.exists = true
 	got, err := c.zones.GetHostedZone(ctx, &route53.GetHostedZoneInput{Id: found.HostedZones[0].Id})
 	if err != nil {
-		z.problem = err.Error()
+		z.problem = reason(err)
 		return z
 	}
 	if got.DelegationSet != nil {
@@ -237,7 +242,7 @@ func (g *gatherer) zone(ctx context.Context, c clients, name, id string) zone {
 	z.public = []string{}
 	answer, err := g.lookup(ctx, name)
 	if none := (*net.DNSError)(nil); err != nil && (!errors.As(err, &none) || !none.IsNotFound) {
-		z.public, z.problem = nil, err.Error()
+		z.public, z.problem = nil, reason(err)
 		return z
 	}
 	for _, server := range answer {
@@ -257,23 +262,25 @@ func servers(names []string) []string {
 	return all
 }
 
+// certificatesOf are the certificates for a host. Beside one that is issued the others are left-overs, and nobody waits for them.
 func certificatesOf(ctx context.Context, c clients, host string) []certificate {
 	var all []certificate
 	pages := acm.NewListCertificatesPaginator(c.certificates, &acm.ListCertificatesInput{})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return append(all, certificate{host, "UNREADABLE", err.Error()})
+			return []certificate{{name: host, unknown: reason(err)}}
 		}
 		for _, summary := range page.CertificateSummaryList {
-			if aws.ToString(summary.DomainName) != host {
+			switch {
+			case aws.ToString(summary.DomainName) != host:
 				continue
+			case summary.Status == acmtypes.CertificateStatusIssued:
+				return []certificate{{name: host, status: string(summary.Status)}}
 			}
 			found := certificate{name: host, status: string(summary.Status)}
-			if summary.Status != acmtypes.CertificateStatusIssued {
-				if got, err := c.certificates.DescribeCertificate(ctx, &acm.DescribeCertificateInput{CertificateArn: summary.CertificateArn}); err == nil && got.Certificate != nil {
-					found.status, found.reason = string(got.Certificate.Status), string(got.Certificate.FailureReason)
-				}
+			if got, err := c.certificates.DescribeCertificate(ctx, &acm.DescribeCertificateInput{CertificateArn: summary.CertificateArn}); err == nil && got.Certificate != nil {
+				found.status, found.reason = string(got.Certificate.Status), string(got.Certificate.FailureReason)
 			}
 			all = append(all, found)
 		}
@@ -281,78 +288,64 @@ func certificatesOf(ctx context.Context, c clients, host string) []certificate {
 	return all
 }
 
-func (g *gatherer) image(ctx context.Context, c clients, reference string) *image {
-	registry := g.cfg.Account(g.cfg.Registry.Account)
+func (g *gatherer) image(ctx context.Context, reference string) *image {
 	found := &image{reference: reference}
-	id := ecrtypes.ImageIdentifier{ImageTag: &reference}
-	if strings.HasPrefix(reference, "sha256:") {
-		id = ecrtypes.ImageIdentifier{ImageDigest: &reference}
-	}
-	got, err := c.images.DescribeImages(ctx, &ecr.DescribeImagesInput{RegistryId: &registry, RepositoryName: &g.cfg.Registry.Repository, ImageIds: []ecrtypes.ImageIdentifier{id}})
-	var noImage *ecrtypes.ImageNotFoundException
-	var noRepository *ecrtypes.RepositoryNotFoundException
-	switch {
-	case errors.As(err, &noImage) || errors.As(err, &noRepository) || err == nil && len(got.ImageDetails) == 0:
-		found.missing = true
-		return found
-	case err != nil:
-		found.problem = err.Error()
-		return found
-	}
-	rule := scan.Rule{Refuse: string(g.cfg.Registry.Scan.Refuse)}
-	for _, e := range g.cfg.Registry.Scan.Exceptions {
-		rule.Exceptions = append(rule.Exceptions, scan.Exception{ID: e.ID, Until: e.Until})
-	}
-	if rule.Off() {
-		return found
-	}
-	result, err := scan.Read(ctx, c.images, registry, g.cfg.Registry.Repository, aws.ToString(got.ImageDetails[0].ImageDigest))
-	if err == nil {
-		err = rule.Judge(result, g.now()).Err(reference, rule)
-	}
-	if err != nil {
-		found.problem = err.Error()
+	if _, err := g.images.Deployable(ctx, reference, g.now()); err != nil {
+		found.missing, found.problem = errors.Is(err, registry.ErrNoImage), err.Error()
 	}
 	return found
 }
 
 func (g *gatherer) release(ctx context.Context, c clients, stage config.Stage) release {
 	r := release{stage: stage.Name}
+	missed := func(what string, err error) { r.unknown = append(r.unknown, fmt.Sprintf("%s (%s)", what, reason(err))) }
+	var err error
 	if stage.Name == g.cfg.QA.Stage {
-		r.rules, r.ruleQuota = g.rules(ctx, c, stage)
+		if r.front, r.rules, err = g.rules(ctx, c, stage); err != nil {
+			missed("the rules of its load balancer", err)
+		} else if r.ruleQuota, err = g.quota(ctx, c, "elasticloadbalancing", "L-7EED9B64"); err != nil {
+			missed("the quota of its load balancer's rules", err)
+		}
 		return r
 	}
-	r.recorded, _ = parameter(ctx, c, contract.ImageParameter(g.cfg.Platform, stage.Name))
+	if r.recorded, err = parameter(ctx, c, contract.ImageParameter(g.cfg.Platform, stage.Name)); err != nil {
+		missed("what runs", err)
+	}
 	group := contract.DeploymentGroup(g.cfg.Platform, stage.Name)
-	got, err := c.deployments.ListDeployments(ctx, &codedeploy.ListDeploymentsInput{
+	pages := codedeploy.NewListDeploymentsPaginator(c.deployments, &codedeploy.ListDeploymentsInput{
 		ApplicationName: &group, DeploymentGroupName: &group,
 		IncludeOnlyStatuses: []codedeploytypes.DeploymentStatus{
 			codedeploytypes.DeploymentStatusCreated, codedeploytypes.DeploymentStatusQueued, codedeploytypes.DeploymentStatusInProgress,
 			codedeploytypes.DeploymentStatusBaking, codedeploytypes.DeploymentStatusReady,
 		},
 	})
-	if err == nil { // without blue/green there is no such application
-		r.running = got.Deployments
+	for stage.Deployment.Strategy == config.StrategyCodeDeploy && pages.HasMorePages() {
+		got, err := pages.NextPage(ctx)
+		var noApplication *codedeploytypes.ApplicationDoesNotExistException
+		var noGroup *codedeploytypes.DeploymentGroupDoesNotExistException
+		switch {
+		case errors.As(err, &noApplication), errors.As(err, &noGroup): // before the first deployment
+			return r
+		case err != nil:
+			missed("its deployments", err)
+			return r
+		}
+		r.running = append(r.running, got.Deployments...)
 	}
 	return r
 }
 
-// rules counts those of the shared listener; 0 before it is there.
-func (g *gatherer) rules(ctx context.Context, c clients, stage config.Stage) (int, *float64) {
+// rules counts those of the shared listener, if it is there.
+func (g *gatherer) rules(ctx context.Context, c clients, stage config.Stage) (there bool, count int, err error) {
 	listener, err := parameter(ctx, c, contract.SharedParameter(g.cfg.Platform, stage.Name, contract.KeyListenerARN))
 	if err != nil || listener == "" {
-		return 0, nil
+		return false, 0, err
 	}
-	most, err := quota(ctx, c, "elasticloadbalancing", "L-7EED9B64")
-	if err != nil {
-		return 0, nil
-	}
-	count := 0
 	pages := elb.NewDescribeRulesPaginator(c.rules, &elb.DescribeRulesInput{ListenerArn: &listener})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return 0, nil
+			return false, 0, err
 		}
 		for _, rule := range page.Rules {
 			if !aws.ToBool(rule.IsDefault) { // the quota doesn't count those
@@ -360,5 +353,5 @@ func (g *gatherer) rules(ctx context.Context, c clients, stage config.Stage) (in
 			}
 		}
 	}
-	return count, most
+	return true, count, nil
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -17,13 +16,7 @@ import (
 
 	"slipway/internal/contract"
 	"slipway/tools/slipway/account"
-)
-
-// Exit codes, as all commands have them.
-const (
-	exitOK     = 0
-	exitFailed = 1
-	exitUsage  = 2
+	"slipway/tools/slipway/command"
 )
 
 // Function are the calls of Lambda.
@@ -68,64 +61,38 @@ func connect(ctx context.Context) (connection, error) {
 }
 
 func run(ctx context.Context, args []string, out, log io.Writer, connect func(context.Context) (connection, error)) int {
-	if len(args) == 0 || args[0] == "--help" || args[0] == "-help" || args[0] == "-h" || args[0] == "help" {
-		to, code := out, exitOK
-		if len(args) == 0 {
-			to, code = log, exitUsage
-		}
-		help(to)
-		return code
-	}
+	table := command.Table{Name: "slipway findings"}
 	for _, sub := range subcommands {
-		if sub.name != args[0] {
-			continue
-		}
-		command := contract.ResponseCommand{Purpose: contract.ResponseCommandPurpose, Command: sub.command}
-		set := flag.NewFlagSet("slipway findings "+sub.name, flag.ContinueOnError)
-		set.SetOutput(log)
-		if sub.command == contract.ResponseCommandList {
-			set.BoolVar(&command.All, "all", false, "also what is finished, and the findings that people were only told of")
-		}
-		if sub.command == contract.ResponseCommandUndo || sub.command == contract.ResponseCommandReject {
-			set.StringVar(&command.Why, "why", "", "the reason, for other people")
-		}
-		switch err := set.Parse(args[1:]); {
-		case errors.Is(err, flag.ErrHelp):
-			return exitOK
-		case err != nil:
-			return exitUsage
-		}
-		wants := 1
-		if sub.command == contract.ResponseCommandList || sub.command == contract.ResponseCommandSweep {
-			wants = 0
-		}
-		if set.NArg() != wants || wants == 1 && set.Arg(0) == "" {
-			fmt.Fprintf(log, "slipway findings %s: give it %s\n", sub.name, map[int]string{0: "no argument", 1: "the ID of one entry; `slipway findings list` shows them"}[wants])
-			return exitUsage
-		}
-		command.ID = set.Arg(0)
-		if err := send(ctx, command, out, connect); err != nil {
-			fmt.Fprintf(log, "slipway findings %s: %v\n", sub.name, err)
-			return exitFailed
-		}
-		return exitOK
+		table.Commands = append(table.Commands, command.Command{Name: sub.name, Summary: sub.summary, Run: func(ctx context.Context, args []string, out, log io.Writer) int {
+			return start(ctx, sub.name, sub.command, args, out, log, connect)
+		}})
 	}
-	fmt.Fprintf(log, "slipway findings: there is no command %q\n\n", args[0])
-	help(log)
-	return exitUsage
+	return table.Run(ctx, args, out, log)
 }
 
-func help(to io.Writer) {
-	fmt.Fprint(to, "Usage: slipway findings COMMAND [flags] [ID]; with the credentials of the account in question.\n\n")
-	table := tabwriter.NewWriter(to, 0, 4, 2, ' ', 0)
-	for _, sub := range subcommands {
-		fmt.Fprintf(table, "  %s\t%s\n", sub.name, sub.summary)
+// start reads the arguments of a subcommand and sends its command.
+func start(ctx context.Context, name, purpose string, args []string, out, log io.Writer, connect func(context.Context) (connection, error)) int {
+	c := contract.ResponseCommand{Purpose: contract.ResponseCommandPurpose, Command: purpose}
+	set := command.Flags("slipway findings "+name, log)
+	if purpose == contract.ResponseCommandList {
+		set.BoolVar(&c.All, "all", false, "also what is finished, and the findings that people were only told of")
 	}
-	table.Flush()
+	if purpose == contract.ResponseCommandUndo || purpose == contract.ResponseCommandReject {
+		set.StringVar(&c.Why, "why", "", "the reason, for other people")
+	}
+	wants := []string{"the ID of one entry; `slipway findings list` shows them"}
+	if purpose == contract.ResponseCommandList || purpose == contract.ResponseCommandSweep {
+		wants = nil
+	}
+	if code, done := command.Parse(set, args, wants...); done {
+		return code
+	}
+	c.ID = set.Arg(0)
+	return command.End(set.Name(), send(ctx, c, out, connect), log)
 }
 
 // send lets the function do it, in the caller's name, and shows the answer.
-func send(ctx context.Context, command contract.ResponseCommand, out io.Writer, connect func(context.Context) (connection, error)) error {
+func send(ctx context.Context, order contract.ResponseCommand, out io.Writer, connect func(context.Context) (connection, error)) error {
 	c, err := connect(ctx)
 	if err != nil {
 		return err
@@ -134,8 +101,8 @@ func send(ctx context.Context, command contract.ResponseCommand, out io.Writer, 
 	if err != nil {
 		return fmt.Errorf("ask who you are: %w", err)
 	}
-	command.By = aws.ToString(who.Arn)
-	payload, err := json.Marshal(command)
+	order.By = aws.ToString(who.Arn)
+	payload, err := json.Marshal(order)
 	if err != nil {
 		return err
 	}

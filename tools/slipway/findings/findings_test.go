@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"slipway/internal/contract"
+	"slipway/tools/slipway/command"
 )
 
 // function stands in for Lambda and STS.
@@ -65,7 +66,7 @@ func TestCommandsGoToTheFunctionInTheCallersName(t *testing.T) {
 			f := &function{answer: contract.ResponseAnswer{Message: "done"}}
 			code, out, log := f.run(c.args...)
 			c.want.Purpose, c.want.By = contract.ResponseCommandPurpose, "arn:aws:sts::111111111111:assumed-role/admin/dana"
-			if code != exitOK || f.command != c.want || f.name != "slipway-threat-response" || out != "done\n" {
+			if code != command.OK || f.command != c.want || f.name != "slipway-threat-response" || out != "done\n" {
 				t.Errorf("%d, sent %+v to %s, said %q %q", code, f.command, f.name, out, log)
 			}
 		})
@@ -77,11 +78,11 @@ func TestArgumentsThatMakeNoSense(t *testing.T) {
 		"nothing": {}, "an unknown command": {"dance"}, "no ID": {"undo"}, "two IDs": {"undo", "a", "b"}, "an ID for a list": {"list", "a"}, "an unknown flag": {"list", "-x"}, "an empty ID": {"approve", ""},
 	} {
 		f := &function{}
-		if code, _, log := f.run(args...); code != exitUsage || log == "" || f.name != "" {
+		if code, _, log := f.run(args...); code != command.Usage || log == "" || f.name != "" {
 			t.Errorf("%s: %d, %q, invoked %q", sentence, code, log, f.name)
 		}
 	}
-	if code, out, _ := (&function{}).run("--help"); code != exitOK || !strings.Contains(out, "approve") {
+	if code, out, _ := (&function{}).run("--help"); code != command.OK || !strings.Contains(out, "approve") {
 		t.Errorf("help: %d, %q", code, out)
 	}
 }
@@ -97,7 +98,7 @@ func TestAnswers(t *testing.T) {
 			t.Errorf("%q isn't in\n%s", want, out)
 		}
 	}
-	if code != exitOK || strings.Contains(out, "a note") {
+	if code != command.OK || strings.Contains(out, "a note") {
 		t.Errorf("%d\n%s", code, out)
 	}
 	for sentence, f := range map[string]*function{
@@ -105,7 +106,7 @@ func TestAnswers(t *testing.T) {
 		"a function's failure": {failed: true},
 		"no permission":        {err: errors.New("AccessDenied")},
 	} {
-		if code, _, log := f.run("undo", "x"); code != exitFailed || log == "" {
+		if code, _, log := f.run("undo", "x"); code != command.Failed || log == "" {
 			t.Errorf("%s: %d, %q", sentence, code, log)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"slipway/internal/contract"
 	"slipway/internal/qalease"
+	"slipway/tools/slipway/command"
 )
 
 func list(ctx context.Context, s *session, _ options) error {
@@ -76,7 +77,7 @@ func pause(ctx context.Context, s *session, o options) error {
 	value := contract.SwitchPaused
 	if why := strings.TrimSpace(o.why); why != "" {
 		if len([]rune(why)) > 200 || strings.ContainsFunc(why, unicode.IsControl) {
-			return &usageError{errors.New("the reason may have at most 200 characters, in one line")}
+			return command.Mistake(errors.New("the reason may have at most 200 characters, in one line"))
 		}
 		value += ": " + why
 	}

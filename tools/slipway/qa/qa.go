@@ -7,23 +7,12 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
-	"runtime"
-	"text/tabwriter"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 
 	"slipway/internal/config"
 	"slipway/internal/contract"
-)
-
-// Exit codes, as all commands have them.
-const (
-	exitOK     = 0
-	exitFailed = 1
-	exitUsage  = 2
+	"slipway/tools/slipway/account"
+	"slipway/tools/slipway/command"
 )
 
 // subcommand is one thing to do with environments.
@@ -70,59 +59,22 @@ var subcommands = []subcommand{
 
 // Run runs the command in the checkout's root and returns its exit code.
 func Run(ctx context.Context, args []string, out, log io.Writer) int {
-	if len(args) == 0 || args[0] == "--help" || args[0] == "-help" || args[0] == "-h" || args[0] == "help" {
-		to, code := out, exitOK
-		if len(args) == 0 {
-			to, code = log, exitUsage
-		}
-		help(to)
+	table := command.Table{Name: "slipway qa"}
+	for _, sub := range subcommands {
+		table.Commands = append(table.Commands, command.Command{Name: sub.name, Summary: sub.summary, Run: sub.start})
+	}
+	return table.Run(ctx, args, out, log)
+}
+
+func (sub subcommand) start(ctx context.Context, args []string, out, log io.Writer) int {
+	var o options
+	set := command.Flags("slipway qa "+sub.name, log)
+	sub.flags(set, &o)
+	if code, done := command.Parse(set, args); done {
 		return code
 	}
-	for _, sub := range subcommands {
-		if sub.name != args[0] {
-			continue
-		}
-		var o options
-		set := flag.NewFlagSet("slipway qa "+sub.name, flag.ContinueOnError)
-		set.SetOutput(log)
-		sub.flags(set, &o)
-		switch err := set.Parse(args[1:]); {
-		case errors.Is(err, flag.ErrHelp):
-			return exitOK
-		case err != nil:
-			return exitUsage
-		case set.NArg() > 0:
-			fmt.Fprintf(log, "slipway qa %s: unexpected argument %q\n", sub.name, set.Arg(0))
-			return exitUsage
-		}
-		if err := begin(ctx, sub, o, out, log); err != nil {
-			fmt.Fprintf(log, "slipway qa %s: %v\n", sub.name, err)
-			if usage := (*usageError)(nil); errors.As(err, &usage) {
-				return exitUsage
-			}
-			return exitFailed
-		}
-		return exitOK
-	}
-	fmt.Fprintf(log, "slipway qa: there is no command %q\n\n", args[0])
-	help(log)
-	return exitUsage
+	return command.End(set.Name(), begin(ctx, sub, o, out, log), log)
 }
-
-func help(to io.Writer) {
-	fmt.Fprint(to, "Usage: slipway qa COMMAND [flags]; slipway qa COMMAND --help says more.\n\n")
-	table := tabwriter.NewWriter(to, 0, 4, 2, ' ', 0)
-	for _, sub := range subcommands {
-		fmt.Fprintf(table, "  %s\t%s\n", sub.name, sub.summary)
-	}
-	table.Flush()
-}
-
-// usageError is the error of arguments that make no sense.
-type usageError struct{ err error }
-
-func (u *usageError) Error() string { return u.err.Error() }
-func (u *usageError) Unwrap() error { return u.err }
 
 // session is what the subcommands share.
 type session struct {
@@ -137,18 +89,13 @@ type session struct {
 }
 
 func begin(ctx context.Context, sub subcommand, o options, out, log io.Writer) error {
-	// An endpoint of its own is the local AWS, for which the CDK app has a profile.
-	endpoint := os.Getenv("AWS_ENDPOINT_URL")
-	cfg, err := config.Load("platform.yaml", config.Profile{Local: endpoint != "", HostArchitecture: runtime.GOARCH})
+	p, err := account.Open(ctx, false)
 	if err != nil {
 		return err
 	}
-	account, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithRegion(cfg.Region), awsconfig.WithRetryMode(aws.RetryModeAdaptive), awsconfig.WithRetryMaxAttempts(8))
-	if err != nil {
-		return fmt.Errorf("load the AWS configuration: %w", err)
-	}
-	s := &session{cfg: cfg, aws: newClients(account), site: newSite(endpoint), runner: execRunner{log}, now: time.Now, wait: sleep, out: out, log: log}
-	return sub.run(ctx, s, o)
+	return sub.run(ctx, &session{
+		cfg: p.Config, aws: newClients(p.AWS()), site: newSite(account.Endpoint()), runner: execRunner{log}, now: time.Now, wait: sleep, out: out, log: log,
+	}, o)
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
@@ -163,14 +110,14 @@ func sleep(ctx context.Context, d time.Duration) error {
 // environment is the one that a branch has.
 func (s *session) environment(branch string) (slug, name string, err error) {
 	if branch == "" {
-		return "", "", &usageError{errors.New("give the branch: -branch feature/login, or make … BRANCH=feature/login")}
+		return "", "", command.Mistake(errors.New("give the branch: -branch feature/login, or make … BRANCH=feature/login"))
 	}
 	name, err = contract.NormalizeBranch(branch)
 	if err == nil {
 		slug, err = contract.Slug(name)
 	}
 	if err != nil {
-		return "", "", &usageError{err}
+		return "", "", command.Mistake(err)
 	}
 	return slug, name, nil
 }
@@ -183,7 +130,7 @@ func (s *session) ttl(value string) (time.Duration, error) {
 	}
 	ttl, err := time.ParseDuration(value)
 	if err != nil || ttl <= 0 || ttl > q.MaxTTL.Duration() {
-		return 0, &usageError{fmt.Errorf("ttl %q: give a duration of at most %s, which is qa.maxTtl, such as 48h", value, q.MaxTTL)}
+		return 0, command.Mistake(fmt.Errorf("ttl %q: give a duration of at most %s, which is qa.maxTtl, such as 48h", value, q.MaxTTL))
 	}
 	return ttl, nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -15,12 +16,13 @@ import (
 	cfntypes "github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 
 	"slipway/internal/contract"
+	"slipway/tools/slipway/command"
 )
 
 const commit = "0123456789abcdef0123456789abcdef01234567"
 
 func TestUpDeploysWhatWasAskedForAndTellsWhatItIs(t *testing.T) {
-	a := newAccount(t)
+	a := newWorld(t)
 	a.images = []string{commit}
 	looks := 0
 	a.answer = func(host string) (version, error) {
@@ -49,7 +51,7 @@ func TestUpDeploysWhatWasAskedForAndTellsWhatItIs(t *testing.T) {
 
 func TestUpRefusesBeforeItDeploys(t *testing.T) {
 	for sentence, c := range map[string]struct {
-		change  func(*account)
+		change  func(*world)
 		options options
 		want    string
 		usage   bool
@@ -60,21 +62,21 @@ func TestUpRefusesBeforeItDeploys(t *testing.T) {
 		"a lease that is no duration": {nil, options{branch: "feature/x", ttl: "2d"}, `ttl "2d"`, true},
 		"latest":                      {nil, options{branch: "feature/x", image: "latest"}, "latest says nothing about what runs", true},
 		"a branch that isn't here":    {nil, options{branch: "feature/y"}, "find the commit of the branch feature/y", false},
-		"an image that isn't there":   {func(a *account) { a.images = nil }, options{branch: "feature/x"}, "there is no image simple-flask-app:" + commit, false},
-		"no room in the configuration": {func(a *account) {
+		"an image that isn't there":   {func(a *world) { a.images = nil }, options{branch: "feature/x"}, "there is no image simple-flask-app:" + commit, false},
+		"no room in the configuration": {func(a *world) {
 			for i := range 3 {
 				a.environment(fmt.Sprint("b", i), start.Add(time.Hour), 1)
 			}
 		}, options{branch: "feature/x"}, "there is no room: 3 environments exist and qa.maxEnvironments is 3", false},
-		"no room on the load balancer": {func(a *account) { a.rules = 100 }, options{branch: "feature/x"}, "there is no room: the shared load balancer has 100 rules and takes 100", false},
-		"a stage that isn't deployed":  {func(a *account) { delete(a.parameters, "/slipway/qa/shared/listener-arn") }, options{branch: "feature/x"}, "is slipway-qa-service deployed?", false},
-		"the old one is still being deleted": {func(a *account) {
+		"no room on the load balancer": {func(a *world) { a.rules = 100 }, options{branch: "feature/x"}, "there is no room: the shared load balancer has 100 rules and takes 100", false},
+		"a stage that isn't deployed":  {func(a *world) { delete(a.parameters, "/slipway/qa/shared/listener-arn") }, options{branch: "feature/x"}, "is slipway-qa-service deployed?", false},
+		"the old one is still being deleted": {func(a *world) {
 			a.environment("feature/x", start, 1)
 			a.stacks[0].StackStatus = cfntypes.StackStatusDeleteInProgress
 		}, options{branch: "feature/x"}, "is being deleted; try again once it is gone", false},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			a := newAccount(t)
+			a := newWorld(t)
 			a.images = []string{commit}
 			if c.change != nil {
 				c.change(a)
@@ -83,7 +85,7 @@ func TestUpRefusesBeforeItDeploys(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), c.want) || len(a.programs) != 0 {
 				t.Fatalf("%v, ran %q; want %q", err, a.programs, c.want)
 			}
-			if usage := (*usageError)(nil); errors.As(err, &usage) != c.usage {
+			if usage := command.End("", err, io.Discard) == command.Usage; usage != c.usage {
 				t.Errorf("a fault of the arguments: %v", !c.usage)
 			}
 		})
@@ -91,7 +93,7 @@ func TestUpRefusesBeforeItDeploys(t *testing.T) {
 }
 
 func TestUpOfAnEnvironmentThatExistsNeedsNoRoom(t *testing.T) {
-	a := newAccount(t)
+	a := newWorld(t)
 	a.images = []string{"sha256:" + strings.Repeat("0", 64)}
 	for i := range 3 {
 		a.environment(fmt.Sprint("b", i), start.Add(time.Hour), 1)
@@ -119,7 +121,7 @@ func TestUpFailsWhenTheDeploymentOrTheAnswerIsWrong(t *testing.T) {
 		"the commit before still answers": {nil, func(string) (version, error) { return version{Environment: slug, Commit: strings.Repeat("f", 40)}, nil }, "the commit ffffffffffffffffffffffffffffffffffffffff still answers"},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			a := newAccount(t)
+			a := newWorld(t)
 			a.images, a.failCDK, a.answer = []string{commit}, c.cdk, c.answer
 			if err := a.run(up, options{branch: "feature/x"}); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v, want %q", err, c.want)
@@ -129,7 +131,7 @@ func TestUpFailsWhenTheDeploymentOrTheAnswerIsWrong(t *testing.T) {
 }
 
 func TestAnEnvironmentBehindSignInIsThere(t *testing.T) {
-	a := newAccount(t)
+	a := newWorld(t)
 	a.images = []string{commit}
 	a.answer = func(string) (version, error) { return version{}, &gated{"302 Found"} }
 	if err := a.run(up, options{branch: "feature/x"}); err != nil || !strings.Contains(a.log.String(), "it asks for sign-in") {
@@ -138,7 +140,7 @@ func TestAnEnvironmentBehindSignInIsThere(t *testing.T) {
 }
 
 func TestList(t *testing.T) {
-	a := newAccount(t)
+	a := newWorld(t)
 	if err := a.run(list, options{}); err != nil || a.out.String() != "There are no QA environments.\n" {
 		t.Errorf("%v %q", err, a.out.String())
 	}
@@ -176,7 +178,7 @@ func TestExtend(t *testing.T) {
 		"nothing passes its longest life": {"2026-03-10T13:00:00Z", "100h", "2026-03-12T12:00:00Z", "That is its longest life"},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			a := newAccount(t)
+			a := newWorld(t)
 			ends, err := contract.ParseExpiry(c.ends)
 			if err != nil {
 				t.Fatal(err)
@@ -194,15 +196,15 @@ func TestExtend(t *testing.T) {
 
 func TestExtendRefuses(t *testing.T) {
 	for sentence, c := range map[string]struct {
-		change func(*account)
+		change func(*world)
 		want   string
 	}{
-		"what isn't there":         {func(a *account) { a.services, a.stacks = nil, nil }, "has no environment"},
-		"what is being deleted":    {func(a *account) { a.stacks[0].StackStatus = cfntypes.StackStatusDeleteInProgress }, "it is being deleted"},
-		"a lease it can't read":    {func(a *account) { a.services[0].Tags[3].Value = aws.String("soon") }, "its lease can't be read"},
-		"what is past its maximum": {func(a *account) { a.services[0].CreatedAt = aws.Time(start.Add(-97 * time.Hour)) }, "it reached its longest life"},
+		"what isn't there":         {func(a *world) { a.services, a.stacks = nil, nil }, "has no environment"},
+		"what is being deleted":    {func(a *world) { a.stacks[0].StackStatus = cfntypes.StackStatusDeleteInProgress }, "it is being deleted"},
+		"a lease it can't read":    {func(a *world) { a.services[0].Tags[3].Value = aws.String("soon") }, "its lease can't be read"},
+		"what is past its maximum": {func(a *world) { a.services[0].CreatedAt = aws.Time(start.Add(-97 * time.Hour)) }, "it reached its longest life"},
 	} {
-		a := newAccount(t)
+		a := newWorld(t)
 		a.environment("feature/x", start.Add(time.Hour), 1)
 		c.change(a)
 		if err := a.run(extend, options{branch: "feature/x"}); err == nil || !strings.Contains(err.Error(), c.want) {
@@ -215,20 +217,20 @@ func TestDown(t *testing.T) {
 	deleting, done, failed := cfntypes.StackStatusDeleteInProgress, cfntypes.StackStatusDeleteComplete, cfntypes.StackStatusDeleteFailed
 	for sentence, c := range map[string]struct {
 		deletion []cfntypes.StackStatus
-		change   func(*account)
+		change   func(*world)
 		says     string
 		err      string
 	}{
 		"it waits until the stack is gone":       {[]cfntypes.StackStatus{deleting, deleting, done}, nil, "is gone", ""},
-		"a deletion under way is awaited":        {[]cfntypes.StackStatus{deleting, deleting, done}, func(a *account) { a.stacks[0].StackStatus = deleting }, "is gone", ""},
+		"a deletion under way is awaited":        {[]cfntypes.StackStatus{deleting, deleting, done}, func(a *world) { a.stacks[0].StackStatus = deleting }, "is gone", ""},
 		"a failed deletion is told with reasons": {[]cfntypes.StackStatus{deleting, failed}, nil, "", "Rule: it is in use; remove what blocks it"},
 		"one that never ends is given up":        {nil, nil, "", "it is still DELETE_IN_PROGRESS after 30m0s"},
-		"protection is respected":                {nil, func(a *account) { a.stacks[0].EnableTerminationProtection = aws.Bool(true) }, "", "TerminationProtection is enabled"},
-		"without a stack the lease ends":         {nil, func(a *account) { a.stacks = nil }, "takes it apart at its next run", ""},
-		"what isn't there is gone":               {nil, func(a *account) { a.stacks, a.services = nil, nil }, "has no environment", ""},
+		"protection is respected":                {nil, func(a *world) { a.stacks[0].EnableTerminationProtection = aws.Bool(true) }, "", "TerminationProtection is enabled"},
+		"without a stack the lease ends":         {nil, func(a *world) { a.stacks = nil }, "takes it apart at its next run", ""},
+		"what isn't there is gone":               {nil, func(a *world) { a.stacks, a.services = nil, nil }, "has no environment", ""},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			a := newAccount(t)
+			a := newWorld(t)
 			slug := a.environment("feature/x", start.Add(time.Hour), 1)
 			a.environment("feature/y", start.Add(time.Hour), 1)
 			a.deletion = c.deletion
@@ -259,7 +261,7 @@ func TestDown(t *testing.T) {
 }
 
 func TestWake(t *testing.T) {
-	a := newAccount(t)
+	a := newWorld(t)
 	slug := a.environment("feature/x", start.Add(time.Hour), 0)
 	target := "service/qa-cluster/" + slug
 	a.targets[target] = 0
@@ -282,7 +284,7 @@ func TestWake(t *testing.T) {
 }
 
 func TestPauseAndResume(t *testing.T) {
-	a := newAccount(t)
+	a := newWorld(t)
 	for _, c := range []struct{ why, want string }{{"", "paused"}, {" a demo is on ", "paused: a demo is on"}} {
 		if err := a.run(pause, options{why: c.why}); err != nil || a.parameters["/slipway/qa/cleanup"] != c.want {
 			t.Errorf("%v, %q", err, a.parameters)
@@ -324,7 +326,7 @@ func TestSiteReadsVersionsAsTheLocalAWSWantsItsHost(t *testing.T) {
 
 func TestArguments(t *testing.T) {
 	for line, want := range map[string]int{
-		"": exitUsage, "--help": exitOK, "frob": exitUsage, "up --help": exitOK, "up --frob": exitUsage, "list too": exitUsage,
+		"": command.Usage, "--help": command.OK, "frob": command.Usage, "up --help": command.OK, "up --frob": command.Usage, "list too": command.Usage,
 	} {
 		var out, log bytes.Buffer
 		if got := Run(context.Background(), strings.Fields(line), &out, &log); got != want {

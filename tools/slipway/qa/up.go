@@ -20,6 +20,7 @@ import (
 	"slipway/internal/config"
 	"slipway/internal/contract"
 	"slipway/internal/qalease"
+	"slipway/tools/slipway/command"
 )
 
 // runner runs programs of the checkout.
@@ -64,7 +65,7 @@ func up(ctx context.Context, s *session, o options) error {
 	}
 	if o.owner == "" {
 		if o.owner, err = s.runner.output(ctx, "git", "config", "user.email"); err != nil || o.owner == "" {
-			return &usageError{errors.New("say who asks for it: -owner, or make qa-up OWNER=…; git has no user.email here")}
+			return command.Mistake(errors.New("say who asks for it: -owner, or make qa-up OWNER=…; git has no user.email here"))
 		}
 	}
 	if o.image == "" {
@@ -74,7 +75,7 @@ func up(ctx context.Context, s *session, o options) error {
 	}
 	given := map[string]string{config.ContextBranch: branch, config.ContextImageTag: o.image, config.ContextTTL: ttl.String(), config.ContextOwner: o.owner}
 	if _, err := config.ParseRequest(s.cfg, given, s.now()); err != nil {
-		return &usageError{err}
+		return command.Mistake(err)
 	}
 	if err := s.room(ctx, slug); err != nil {
 		return err
@@ -130,6 +131,12 @@ func (s *session) commit(ctx context.Context, branch string) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("find the commit of the branch %s: it is neither here nor at origin; fetch it, or name the image: -image, or make qa-up IMAGE=…", branch)
+}
+
+// Room says why there is no room for the environment of a slug, in the account that cfg leads to; nil if there is, or it exists.
+func Room(ctx context.Context, platform *config.Config, cfg aws.Config, slug string, log io.Writer) error {
+	s := &session{cfg: platform, aws: newClients(cfg), now: time.Now, log: log}
+	return s.room(ctx, slug)
 }
 
 // room refuses a further environment where there is no room for it. One that exists is only updated.

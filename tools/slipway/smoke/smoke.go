@@ -4,24 +4,15 @@ package smoke
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"strings"
 	"time"
 
 	"slipway/internal/config"
 	"slipway/internal/contract"
-)
-
-// Exit codes, as all commands have them.
-const (
-	exitOK     = 0
-	exitFailed = 1
-	exitUsage  = 2
+	"slipway/tools/slipway/account"
+	"slipway/tools/slipway/command"
 )
 
 const (
@@ -42,34 +33,31 @@ type question struct {
 
 // Run runs the command in the checkout's root and returns its exit code.
 func Run(ctx context.Context, args []string, out, log io.Writer) int {
-	set := flag.NewFlagSet("slipway smoke", flag.ContinueOnError)
-	set.SetOutput(log)
+	set := command.Flags("slipway smoke", log)
 	stage := set.String("stage", "", "the stage to ask; required")
 	commit := set.String("commit", "", "the commit that must answer (default any)")
 	within := set.Duration("within", 2*time.Minute, "how long to wait until it answers")
-	switch err := set.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
-		return exitOK
-	case err != nil:
-		return exitUsage
-	case set.NArg() > 0 || *stage == "":
-		fmt.Fprintln(log, "slipway smoke: give the stage, and nothing else: -stage dev [-commit SHA] [-within 2m]")
-		return exitUsage
+	if code, done := command.Parse(set, args); done {
+		return code
+	}
+	if *stage == "" {
+		fmt.Fprintln(log, "slipway smoke: give the stage: -stage dev [-commit SHA] [-within 2m]")
+		return command.Usage
 	}
 	cfg, err := config.Load("platform.yaml", config.Profile{})
 	if err != nil {
 		fmt.Fprintf(log, "slipway smoke: %v\n", err)
-		return exitFailed
+		return command.Failed
 	}
 	found, ok := cfg.Stage(*stage)
 	if !ok || *stage == cfg.QA.Stage {
 		fmt.Fprintf(log, "slipway smoke: stage %q: platform.yaml has no such stage with an application of its own\n", *stage)
-		return exitUsage
+		return command.Usage
 	}
 	host := contract.AppHost(found.Name, found.Production, cfg.Domain)
 	q := question{base: "https://" + host, environment: found.Name, commit: *commit}
-	if endpoint := os.Getenv("AWS_ENDPOINT_URL"); endpoint != "" {
-		q.base, q.host = strings.TrimSuffix(endpoint, "/"), host+":443"
+	if account.Local() {
+		q.base, q.host = account.Endpoint(), host+":443"
 	}
 	client := &http.Client{Timeout: requestTime, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	ctx, cancel := context.WithTimeout(ctx, *within)
@@ -77,10 +65,10 @@ func Run(ctx context.Context, args []string, out, log io.Writer) int {
 	if err := untilGood(ctx, client, q, pause, log); err != nil {
 		fmt.Fprintf(log, "slipway smoke: https://%s: %v. The dashboard %s-%s and the log group %s say more.\n", host, err,
 			cfg.Platform, found.Name, contract.LogGroupNameOfStage(cfg.Platform, found.Name))
-		return exitFailed
+		return command.Failed
 	}
 	fmt.Fprintf(out, "https://%s answers well, %d times in a row.\n", host, inARow)
-	return exitOK
+	return command.OK
 }
 
 // untilGood asks until enough answers in a row are good, or the time is over; then the last fault is the error.

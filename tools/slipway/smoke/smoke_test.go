@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"slipway/tools/slipway/command"
 )
 
 // application answers as the sample application does.
@@ -88,7 +90,7 @@ func TestWrongArgumentsAreNoFailedDeployment(t *testing.T) {
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			var out, log bytes.Buffer
-			if code := Run(t.Context(), args, &out, &log); code != exitUsage || log.Len() == 0 {
+			if code := Run(t.Context(), args, &out, &log); code != command.Usage || log.Len() == 0 {
 				t.Errorf("code %d, log %q", code, &log)
 			}
 		})

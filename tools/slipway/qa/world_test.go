@@ -35,8 +35,8 @@ import (
 
 var start = time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)
 
-// account is a QA account that refuses what AWS refuses. Each of its methods is a call of AWS.
-type account struct {
+// world is a QA account that refuses what AWS refuses. Each of its methods is a call of AWS.
+type world struct {
 	t          *testing.T
 	now        time.Time
 	services   []*ecstypes.Service
@@ -54,8 +54,8 @@ type account struct {
 	out, log   bytes.Buffer
 }
 
-func newAccount(t *testing.T) *account {
-	return &account{t: t, now: start, parameters: map[string]string{
+func newWorld(t *testing.T) *world {
+	return &world{t: t, now: start, parameters: map[string]string{
 		"/slipway/qa/cleanup": "on", "/slipway/qa/shared/listener-arn": "arn:aws:elasticloadbalancing:eu-west-1:1:listener/app/qa/1/2",
 	}, targets: map[string]int32{}}
 }
@@ -70,7 +70,7 @@ stages:
 qa: {maxEnvironments: 3}
 `
 
-func (a *account) run(sub func(context.Context, *session, options) error, o options) error {
+func (a *world) run(sub func(context.Context, *session, options) error, o options) error {
 	a.t.Helper()
 	file := filepath.Join(a.t.TempDir(), "platform.yaml")
 	if err := os.WriteFile(file, []byte(platformFile), 0o600); err != nil {
@@ -100,7 +100,7 @@ func slugOf(t *testing.T, branch string) string {
 }
 
 // environment adds one with its stack.
-func (a *account) environment(branch string, ends time.Time, tasks int32) (slug string) {
+func (a *world) environment(branch string, ends time.Time, tasks int32) (slug string) {
 	slug = slugOf(a.t, branch)
 	name := contract.QAEnvironmentStack("slipway", slug)
 	tag := func(k, v string) ecstypes.Tag { return ecstypes.Tag{Key: &k, Value: &v} }
@@ -117,7 +117,7 @@ func (a *account) environment(branch string, ends time.Time, tasks int32) (slug 
 	return slug
 }
 
-func (a *account) find(nameOrARN string) *ecstypes.Service {
+func (a *world) find(nameOrARN string) *ecstypes.Service {
 	for _, s := range a.services {
 		if *s.ServiceArn == nameOrARN || *s.ServiceName == nameOrARN {
 			return s
@@ -126,7 +126,7 @@ func (a *account) find(nameOrARN string) *ecstypes.Service {
 	return nil
 }
 
-func (a *account) expires(slug string) string {
+func (a *world) expires(slug string) string {
 	for _, t := range a.find(slug).Tags {
 		if *t.Key == contract.TagExpires {
 			return *t.Value
@@ -135,7 +135,7 @@ func (a *account) expires(slug string) string {
 	return ""
 }
 
-func (a *account) ListServices(_ context.Context, in *ecs.ListServicesInput, _ ...func(*ecs.Options)) (*ecs.ListServicesOutput, error) {
+func (a *world) ListServices(_ context.Context, in *ecs.ListServicesInput, _ ...func(*ecs.Options)) (*ecs.ListServicesOutput, error) {
 	if *in.Cluster != "qa-cluster" {
 		return nil, &ecstypes.ClusterNotFoundException{}
 	}
@@ -146,7 +146,7 @@ func (a *account) ListServices(_ context.Context, in *ecs.ListServicesInput, _ .
 	return out, nil
 }
 
-func (a *account) DescribeServices(_ context.Context, in *ecs.DescribeServicesInput, _ ...func(*ecs.Options)) (*ecs.DescribeServicesOutput, error) {
+func (a *world) DescribeServices(_ context.Context, in *ecs.DescribeServicesInput, _ ...func(*ecs.Options)) (*ecs.DescribeServicesOutput, error) {
 	out := &ecs.DescribeServicesOutput{}
 	for _, name := range in.Services {
 		if s := a.find(name); s != nil {
@@ -158,7 +158,7 @@ func (a *account) DescribeServices(_ context.Context, in *ecs.DescribeServicesIn
 	return out, nil
 }
 
-func (a *account) TagResource(_ context.Context, in *ecs.TagResourceInput, _ ...func(*ecs.Options)) (*ecs.TagResourceOutput, error) {
+func (a *world) TagResource(_ context.Context, in *ecs.TagResourceInput, _ ...func(*ecs.Options)) (*ecs.TagResourceOutput, error) {
 	s := a.find(*in.ResourceArn)
 	if s == nil {
 		return nil, &ecstypes.InvalidParameterException{}
@@ -170,14 +170,14 @@ func (a *account) TagResource(_ context.Context, in *ecs.TagResourceInput, _ ...
 	return &ecs.TagResourceOutput{}, nil
 }
 
-func (a *account) UpdateService(_ context.Context, in *ecs.UpdateServiceInput, _ ...func(*ecs.Options)) (*ecs.UpdateServiceOutput, error) {
+func (a *world) UpdateService(_ context.Context, in *ecs.UpdateServiceInput, _ ...func(*ecs.Options)) (*ecs.UpdateServiceOutput, error) {
 	s := a.find(*in.Service)
 	s.DesiredCount = *in.DesiredCount
 	s.RunningCount = s.DesiredCount
 	return &ecs.UpdateServiceOutput{}, nil
 }
 
-func (a *account) ListStacks(_ context.Context, in *cloudformation.ListStacksInput, _ ...func(*cloudformation.Options)) (*cloudformation.ListStacksOutput, error) {
+func (a *world) ListStacks(_ context.Context, in *cloudformation.ListStacksInput, _ ...func(*cloudformation.Options)) (*cloudformation.ListStacksOutput, error) {
 	out := &cloudformation.ListStacksOutput{}
 	for _, s := range slices.Concat(a.stacks, a.gone) {
 		if slices.Contains(in.StackStatusFilter, s.StackStatus) {
@@ -188,7 +188,7 @@ func (a *account) ListStacks(_ context.Context, in *cloudformation.ListStacksInp
 }
 
 // DescribeStacks moves a deletion on by one step at each look.
-func (a *account) DescribeStacks(_ context.Context, in *cloudformation.DescribeStacksInput, _ ...func(*cloudformation.Options)) (*cloudformation.DescribeStacksOutput, error) {
+func (a *world) DescribeStacks(_ context.Context, in *cloudformation.DescribeStacksInput, _ ...func(*cloudformation.Options)) (*cloudformation.DescribeStacksOutput, error) {
 	for i, s := range a.stacks {
 		if *s.StackName != *in.StackName && *s.StackId != *in.StackName {
 			continue
@@ -204,11 +204,11 @@ func (a *account) DescribeStacks(_ context.Context, in *cloudformation.DescribeS
 	return nil, &smithy.GenericAPIError{Code: "ValidationError", Message: "Stack with id " + *in.StackName + " does not exist"}
 }
 
-func (a *account) DescribeStackEvents(context.Context, *cloudformation.DescribeStackEventsInput, ...func(*cloudformation.Options)) (*cloudformation.DescribeStackEventsOutput, error) {
+func (a *world) DescribeStackEvents(context.Context, *cloudformation.DescribeStackEventsInput, ...func(*cloudformation.Options)) (*cloudformation.DescribeStackEventsOutput, error) {
 	return &cloudformation.DescribeStackEventsOutput{StackEvents: a.events}, nil
 }
 
-func (a *account) DeleteStack(_ context.Context, in *cloudformation.DeleteStackInput, _ ...func(*cloudformation.Options)) (*cloudformation.DeleteStackOutput, error) {
+func (a *world) DeleteStack(_ context.Context, in *cloudformation.DeleteStackInput, _ ...func(*cloudformation.Options)) (*cloudformation.DeleteStackOutput, error) {
 	for _, s := range a.stacks {
 		if *s.StackId != *in.StackName {
 			continue
@@ -223,7 +223,7 @@ func (a *account) DeleteStack(_ context.Context, in *cloudformation.DeleteStackI
 	return &cloudformation.DeleteStackOutput{}, nil
 }
 
-func (a *account) GetParameter(_ context.Context, in *ssm.GetParameterInput, _ ...func(*ssm.Options)) (*ssm.GetParameterOutput, error) {
+func (a *world) GetParameter(_ context.Context, in *ssm.GetParameterInput, _ ...func(*ssm.Options)) (*ssm.GetParameterOutput, error) {
 	value, ok := a.parameters[*in.Name]
 	if !ok {
 		return nil, &ssmtypes.ParameterNotFound{}
@@ -231,7 +231,7 @@ func (a *account) GetParameter(_ context.Context, in *ssm.GetParameterInput, _ .
 	return &ssm.GetParameterOutput{Parameter: &ssmtypes.Parameter{Value: &value}}, nil
 }
 
-func (a *account) PutParameter(_ context.Context, in *ssm.PutParameterInput, _ ...func(*ssm.Options)) (*ssm.PutParameterOutput, error) {
+func (a *world) PutParameter(_ context.Context, in *ssm.PutParameterInput, _ ...func(*ssm.Options)) (*ssm.PutParameterOutput, error) {
 	if !aws.ToBool(in.Overwrite) {
 		return nil, &ssmtypes.ParameterAlreadyExists{}
 	}
@@ -239,7 +239,7 @@ func (a *account) PutParameter(_ context.Context, in *ssm.PutParameterInput, _ .
 	return &ssm.PutParameterOutput{}, nil
 }
 
-func (a *account) DescribeRules(_ context.Context, in *elb.DescribeRulesInput, _ ...func(*elb.Options)) (*elb.DescribeRulesOutput, error) {
+func (a *world) DescribeRules(_ context.Context, in *elb.DescribeRulesInput, _ ...func(*elb.Options)) (*elb.DescribeRulesOutput, error) {
 	if *in.ListenerArn != a.parameters["/slipway/qa/shared/listener-arn"] {
 		return nil, &elbtypes.ListenerNotFoundException{}
 	}
@@ -259,7 +259,7 @@ func (a *account) DescribeRules(_ context.Context, in *elb.DescribeRulesInput, _
 	return out, nil
 }
 
-func (a *account) DescribeImages(_ context.Context, in *ecr.DescribeImagesInput, _ ...func(*ecr.Options)) (*ecr.DescribeImagesOutput, error) {
+func (a *world) DescribeImages(_ context.Context, in *ecr.DescribeImagesInput, _ ...func(*ecr.Options)) (*ecr.DescribeImagesOutput, error) {
 	id := aws.ToString(in.ImageIds[0].ImageTag) + aws.ToString(in.ImageIds[0].ImageDigest)
 	if *in.RegistryId != "111111111111" || *in.RepositoryName != "simple-flask-app" || !slices.Contains(a.images, id) {
 		return nil, &ecrtypes.ImageNotFoundException{}
@@ -267,7 +267,7 @@ func (a *account) DescribeImages(_ context.Context, in *ecr.DescribeImagesInput,
 	return &ecr.DescribeImagesOutput{}, nil
 }
 
-func (a *account) DescribeScalableTargets(_ context.Context, in *applicationautoscaling.DescribeScalableTargetsInput, _ ...func(*applicationautoscaling.Options)) (*applicationautoscaling.DescribeScalableTargetsOutput, error) {
+func (a *world) DescribeScalableTargets(_ context.Context, in *applicationautoscaling.DescribeScalableTargetsInput, _ ...func(*applicationautoscaling.Options)) (*applicationautoscaling.DescribeScalableTargetsOutput, error) {
 	out := &applicationautoscaling.DescribeScalableTargetsOutput{}
 	if _, ok := a.targets[in.ResourceIds[0]]; ok {
 		out.ScalableTargets = []scalingtypes.ScalableTarget{{ResourceId: &in.ResourceIds[0]}}
@@ -275,12 +275,12 @@ func (a *account) DescribeScalableTargets(_ context.Context, in *applicationauto
 	return out, nil
 }
 
-func (a *account) RegisterScalableTarget(_ context.Context, in *applicationautoscaling.RegisterScalableTargetInput, _ ...func(*applicationautoscaling.Options)) (*applicationautoscaling.RegisterScalableTargetOutput, error) {
+func (a *world) RegisterScalableTarget(_ context.Context, in *applicationautoscaling.RegisterScalableTargetInput, _ ...func(*applicationautoscaling.Options)) (*applicationautoscaling.RegisterScalableTargetOutput, error) {
 	a.targets[*in.ResourceId] = *in.MaxCapacity
 	return &applicationautoscaling.RegisterScalableTargetOutput{}, nil
 }
 
-func (a *account) output(_ context.Context, name string, args ...string) (string, error) {
+func (a *world) output(_ context.Context, name string, args ...string) (string, error) {
 	line := name + " " + strings.Join(args, " ")
 	switch {
 	case line == "git config user.email":
@@ -292,14 +292,14 @@ func (a *account) output(_ context.Context, name string, args ...string) (string
 }
 
 // shell runs the account's programs.
-type shell struct{ *account }
+type shell struct{ *world }
 
 func (s shell) run(_ context.Context, name string, args ...string) error {
 	s.programs = append(s.programs, name+" "+strings.Join(args, " "))
 	return s.failCDK
 }
 
-func (a *account) version(_ context.Context, host string) (version, error) {
+func (a *world) version(_ context.Context, host string) (version, error) {
 	if a.answer == nil {
 		return version{}, fmt.Errorf("it answers %d", http.StatusServiceUnavailable)
 	}
