@@ -18,7 +18,7 @@ const deploySession = 2 * time.Hour
 // trustGitHub adds a role for each purpose of the workflows. All are in the registry's account; into the stages' accounts
 // they go by the bootstrap roles, as people do. So in an account that several stages share, a role that deploys one of them
 // could deploy the others too: who wants them apart gives each an account.
-func trustGitHub(stack awscdk.Stack, cfg *config.Config, repositoryARN string) {
+func trustGitHub(stack awscdk.Stack, cfg *config.Config, repository string) {
 	provider := githuboidc.New(stack, "GitHub", githuboidc.Props{
 		Account:      cfg.Accounts[cfg.Registry.Account],
 		Repository:   cfg.GitHub.Repository,
@@ -40,10 +40,11 @@ func trustGitHub(stack awscdk.Stack, cfg *config.Config, repositoryARN string) {
 		githuboidc.Statement{Actions: []string{
 			"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:CompleteLayerUpload", "ecr:DescribeImages", "ecr:DescribeImageScanFindings",
 			"ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:UploadLayerPart",
-		}, Resources: []string{repositoryARN}})
+		}, Resources: []string{repository}})
 	nag.Suppress(image, "AwsSolutions-IAM5", "ecr:GetAuthorizationToken knows no resource.")
 
-	look := githuboidc.Statement{Actions: []string{"ecr:DescribeImages", "ecr:DescribeImageScanFindings"}, Resources: []string{repositoryARN}}
+	// `slipway doctor` and `slipway deploy` look into the accounts by the bootstrap's lookup roles, at the image themselves.
+	look := githuboidc.Statement{Actions: lookAtImages, Resources: []string{repository}}
 	into := func(accounts map[string]bool, kinds ...contract.BootstrapRole) githuboidc.Statement {
 		s := githuboidc.Statement{Actions: []string{"sts:AssumeRole"}}
 		for _, account := range sorted(accounts) {

@@ -1,9 +1,6 @@
 package stacks
 
 import (
-	"maps"
-	"slices"
-
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/pipelines"
 	"github.com/aws/constructs-go/constructs/v10"
@@ -114,26 +111,32 @@ func logDays(cfg *config.Config) int {
 	return days
 }
 
-// doctor checks the accounts of stages, or what all share, with the bootstrap's roles that may only read.
+// doctor checks the accounts of stages, or what all share, with the bootstrap's roles that may only read; the image with its
+// own rights.
 func doctor(p *pipeline.Pipeline, cfg *config.Config, stages ...string) pipelines.Step {
-	name, command := "Doctor-shared", "go run ./tools/slipway doctor"
+	props := pipeline.CommandProps{}
+	name, command := "Doctor-shared", "go run ./tools/slipway doctor -bootstrap-roles"
+	accounts := map[string]bool{}
 	if len(stages) > 0 {
 		name = "Doctor-" + stages[0]
 		command += " -image " + commit
 		for _, stage := range stages {
 			command += " -stage " + stage
+			found, _ := cfg.Stage(stage)
+			accounts[cfg.Account(found.Account)] = true
 		}
+		props.Allow = append(props.Allow, pipeline.Permission{Actions: lookAtImages, Resources: []string{repositoryARN(cfg)}})
 	} else {
 		command += " -shared"
+		accounts = map[string]bool{cfg.Account(cfg.Registry.Account): true, cfg.Account(cfg.DNS.Account): true}
 	}
-	roles := map[string]bool{}
-	for _, account := range cfg.Accounts {
-		roles[contract.BootstrapRoleARN(contract.BootstrapLookup, account, cfg.Region)] = true
+	var roles []string
+	for _, account := range sorted(accounts) {
+		roles = append(roles, contract.BootstrapRoleARN(contract.BootstrapLookup, account, cfg.Region))
 	}
-	return p.Command(name, pipeline.CommandProps{
-		Commands: []string{command},
-		Allow:    []pipeline.Permission{{Actions: []string{"sts:AssumeRole"}, Resources: slices.Sorted(maps.Keys(roles))}},
-	})
+	props.Commands = []string{command}
+	props.Allow = append(props.Allow, pipeline.Permission{Actions: []string{"sts:AssumeRole"}, Resources: roles})
+	return p.Command(name, props)
 }
 
 // buildImage builds, tests, lists and pushes the image of the commit, unless it is there, and waits for ECR's scan.
@@ -148,7 +151,7 @@ func buildImage(p *pipeline.Pipeline, cfg *config.Config) pipelines.Step {
 					"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:CompleteLayerUpload", "ecr:DescribeImages", "ecr:DescribeImageScanFindings",
 					"ecr:GetDownloadUrlForLayer", "ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:UploadLayerPart",
 				},
-				Resources: []string{"arn:aws:ecr:" + cfg.Region + ":" + cfg.Accounts[cfg.Registry.Account] + ":repository/" + cfg.Registry.Repository},
+				Resources: []string{repositoryARN(cfg)},
 			},
 		},
 	})

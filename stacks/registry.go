@@ -44,6 +44,14 @@ func NewRegistry(scope constructs.Construct, cfg *config.Config) *Registry {
 	return &Registry{Stack: stack, Repository: repository}
 }
 
+// repositoryARN is the image repository's for other stacks, by its configured name.
+func repositoryARN(cfg *config.Config) string {
+	return "arn:aws:ecr:" + cfg.Region + ":" + cfg.Account(cfg.Registry.Account) + ":repository/" + cfg.Registry.Repository
+}
+
+// lookAtImages are the actions that tell whether an image is there and may be deployed.
+var lookAtImages = []string{"ecr:DescribeImages", "ecr:DescribeImageScanFindings"}
+
 // otherAccounts are the IDs of the stages' accounts, without that of the account of this name; sorted, each once.
 func otherAccounts(cfg *config.Config, name string) []string {
 	ids := map[string]bool{}

@@ -134,8 +134,7 @@ func appSecurityGroup(scope constructs.Construct, network *Network) awsec2.ISecu
 func importRepository(scope constructs.Construct, cfg *config.Config) awsecr.IRepository {
 	return awsecr.Repository_FromRepositoryAttributes(scope, jsii.String("Repository"), &awsecr.RepositoryAttributes{
 		RepositoryName: jsii.String(cfg.Registry.Repository),
-		RepositoryArn: jsii.String(fmt.Sprintf("arn:aws:ecr:%s:%s:repository/%s",
-			cfg.Region, cfg.Accounts[cfg.Registry.Account], cfg.Registry.Repository)),
+		RepositoryArn:  jsii.String(repositoryARN(cfg)),
 	})
 }
 

@@ -1,8 +1,11 @@
 package test
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -94,6 +97,67 @@ func TestRolesOfWorkflowsMayDoExactlyWhatTheirCommandsDo(t *testing.T) {
 		for action, resource := range granted {
 			if strings.Contains(resource, `"*"`) && action != "ecr:GetAuthorizationToken" {
 				t.Errorf("%s may %s on %s", role, action, resource)
+			}
+		}
+	}
+}
+
+// readOnlyAccess is AWS's managed policy of that name, which the bootstrap's lookup role has, as the pinned moto carries it.
+func readOnlyAccess(t *testing.T) policyDocument {
+	t.Helper()
+	program := "import json; from moto.iam.aws_managed_policies import aws_managed_policies_data as all; print(json.dumps(json.loads(all)['ReadOnlyAccess']['Document']))"
+	raw, err := exec.Command(filepath.Join(root, ".venv", "bin", "python"), "-c", program).Output()
+	if err != nil {
+		t.Fatalf("read AWS's managed policies: %v; run `make setup`", err)
+	}
+	var p policyDocument
+	if err := json.Unmarshal(raw, &p); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// TestWhoRunsTheDoctorMayDoWhatItCalls: workflows and the pipeline look at the image with their own rights, and into the
+// stages' accounts, and no others, by the bootstrap's role that may only read.
+func TestWhoRunsTheDoctorMayDoWhatItCalls(t *testing.T) {
+	lookup := readOnlyAccess(t)
+	var own []string
+	for _, action := range calledActions(t, "tools", "slipway", "doctor") {
+		if strings.HasPrefix(action, "ecr:") {
+			own = append(own, action)
+		} else if !lookup.allows(action, "*", nil) {
+			t.Errorf("the lookup role may not %s", action)
+		}
+	}
+	const registry, workload, production = "111111111111", "222222222222", "333333333333" // as severalAccounts has them
+	for _, who := range []struct {
+		of       func() (*assembly, error)
+		stack    string
+		role     string
+		images   bool
+		accounts []string
+		others   bool // reads further accounts for something else
+	}{
+		{several, "slipway-registry", "GitHubQA", true, []string{workload}, false},
+		{several, "slipway-registry", "GitHubDeploystage", true, []string{workload}, true},
+		{several, "slipway-registry", "GitHubDeployprod", true, []string{production}, true},
+		{pipedAccounts, "slipway-pipeline", "DoctorsharedRole", false, []string{registry}, false},
+		{pipedAccounts, "slipway-pipeline", "DoctordevRole", true, []string{workload}, false},
+		{pipedAccounts, "slipway-pipeline", "DoctorprodRole", true, []string{production}, false},
+	} {
+		granted := policyActions(must(t, who.of).stack(t, who.stack), who.role)
+		for _, action := range own {
+			if _, may := granted[action]; may != who.images {
+				t.Errorf("%s may %s: %v", who.role, action, may)
+			}
+			if resource := granted[action]; who.images && (strings.Contains(resource, `"*"`) || strings.Contains(who.stack, "pipeline") && !strings.Contains(resource, "repository/simple-flask-app")) {
+				t.Errorf("%s may %s on %s", who.role, action, resource)
+			}
+		}
+		for _, account := range []string{registry, workload, production} {
+			may := strings.Contains(granted["sts:AssumeRole"], "cdk-hnb659fds-lookup-role-"+account)
+			if needs := slices.Contains(who.accounts, account); may != needs && (needs || !who.others) {
+				t.Errorf("%s may look into account %s: %v", who.role, account, may)
 			}
 		}
 	}

@@ -347,7 +347,7 @@ func TestThePipelineRunsWhatIsThere(t *testing.T) {
 	for project, spec := range buildSpecs(t, must(t, piped)) {
 		for _, call := range regexp.MustCompile(`go run \./tools/slipway ([a-z-]+)`).FindAllStringSubmatch(spec, -1) {
 			called++
-			if !strings.Contains(commands, `{"`+call[1]+`", `) {
+			if !strings.Contains(commands, `{Name: "`+call[1]+`", `) {
 				t.Errorf("%s calls slipway %s, which isn't there", project, call[1])
 			}
 		}

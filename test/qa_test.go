@@ -200,6 +200,21 @@ var grantedByTheCDK = []string{
 	"kms:DescribeKey", "kms:Encrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo", // of a table
 }
 
+// calledActions are the IAM actions that the tests in a folder of the checkout recorded.
+func calledActions(t *testing.T, folder ...string) (actions []string) {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(append(append([]string{root}, folder...), "testdata", "actions.txt")...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(raw)) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			actions = append(actions, line)
+		}
+	}
+	return actions
+}
+
 // TestLambdasMayDoExactlyWhatTheyDo compares the synthesized policies with the calls recorded from the handlers' own tests.
 func TestLambdasMayDoExactlyWhatTheyDo(t *testing.T) {
 	for _, lambda := range []struct {
@@ -222,16 +237,7 @@ func TestLambdasMayDoExactlyWhatTheyDo(t *testing.T) {
 		{"threatresponse", "slipway-security", "ResponseRespondRole", shippedAssembly},
 	} {
 		t.Run(lambda.name+" in "+lambda.stack, func(t *testing.T) {
-			raw, err := os.ReadFile(filepath.Join(root, "lambdas", lambda.name, "testdata", "actions.txt"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			var called []string
-			for line := range strings.Lines(string(raw)) {
-				if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
-					called = append(called, line)
-				}
-			}
+			called := calledActions(t, "lambdas", lambda.name)
 			granted := keys(policyActions(lambda.of(t).stack(t, lambda.stack), lambda.role))
 			for _, action := range called {
 				if !slices.Contains(granted, action) {

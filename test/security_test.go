@@ -4,9 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -304,11 +301,7 @@ func TestWhatCostsByUseIsASwitch(t *testing.T) {
 func TestTheBaselineMayDoExactlyWhatItDoes(t *testing.T) {
 	// What AWS asks of the caller within other calls: to hand a role to AWS Config, and to see that of malware protection.
 	onBehalf := []string{"iam:GetRole", "iam:PassRole"}
-	raw, err := os.ReadFile(filepath.Join(root, "lambdas", "accountbaseline", "testdata", "actions.txt"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	called := slices.DeleteFunc(strings.Fields(regexp.MustCompile(`(?m)^#.*$`).ReplaceAllString(string(raw), "")), func(s string) bool { return s == "" })
+	called := calledActions(t, "lambdas", "accountbaseline")
 	granted := keys(policyActions(security(t), "AccountSettingsRole"))
 	for _, action := range called {
 		if !slices.Contains(granted, action) {

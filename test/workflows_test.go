@@ -237,6 +237,31 @@ func TestEachJobIsTrustedByItsRoleAndNoOther(t *testing.T) {
 	}
 }
 
+// TestDeploymentsBeginWithTheDoctor: it is the first step with credentials, and it looks at what is then deployed, by the roles
+// that the deployment takes too.
+func TestDeploymentsBeginWithTheDoctor(t *testing.T) {
+	cfg, err := config.Load(filepath.Join(root, "platform.yaml"), config.Profile{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for file, want := range map[string]string{
+		"deployment.yml":     `go run ./tools/slipway doctor -stage "$STAGE" -image "$DIGEST" -bootstrap-roles`,
+		"qa-environment.yml": `go run ./tools/slipway doctor -stage ` + cfg.QA.Stage + ` -image "$DIGEST" -bootstrap-roles`,
+	} {
+		steps := workflows(t)[file].Jobs["deploy"].Steps
+		i := slices.IndexFunc(steps, func(s step) bool { return strings.HasPrefix(s.Uses, "aws-actions/configure-aws-credentials@") })
+		if i < 0 || i+2 >= len(steps) || steps[i+1].Run != want || !strings.HasPrefix(steps[i+2].Run, "go run ./tools/slipway deploy ") {
+			t.Errorf("%s: after the credentials come %+v, want %q and the deployment", file, steps[i+1:], want)
+			continue
+		}
+		for _, name := range []string{"STAGE", "DIGEST"} {
+			if doctor, deploy := steps[i+1].Env[name], steps[i+2].Env[name]; doctor != deploy {
+				t.Errorf("%s: the doctor looks at %s %q, the deployment takes %q", file, name, doctor, deploy)
+			}
+		}
+	}
+}
+
 func TestForksGetNoCredentials(t *testing.T) {
 	events := map[string]event{"a fork's pull request": pullRequest("main", "someone/slipway"), "one whose fork is gone": pullRequest("main", "")}
 	for file, w := range workflows(t) {
