@@ -92,7 +92,7 @@ findings: ## What the response to findings did, and what waits; go run ./tools/s
 ##@ Proof
 .PHONY: test
 test: lint fast test-cdk test-app test-image ## Everything that proves the project
-	$(MAKE) -j2 test-local test-e2e # both mostly wait, for schedules and for containers
+	$(MAKE) -j2 test-e2e test-local drill # they mostly wait, for schedules and for containers
 
 .PHONY: fast
 fast: ## Only the pure tests, in seconds
@@ -130,8 +130,9 @@ golden: setup build ## Rewrite the golden templates after a change that was mean
 	go test ./test -run TestGolden -update
 
 .PHONY: bench
-bench: setup build flaskapp/.venv/.installed test/bench/custodian/.venv/.installed ## Measure synthesis, Lambdas, the QA cleanup beside Cloud Custodian, and the demo
+bench: setup build flaskapp/.venv/.installed test/bench/custodian/.venv/.installed ## Measure synthesis, Lambdas, the response to findings, the QA cleanup beside Cloud Custodian, and the demo
 	go run ./test/bench
+	@echo; echo "The fire drill:"; go run ./local/drill | sed -n '/CONTAINED counts/,$$p'
 	go test ./lambdas/qacleanup -run TestThousandExpiredEnvironmentsAmongFiveThousandServices -count=1 -v | grep calls
 	$(MAKE) -C flaskapp bench PYTHON=$(CURDIR)/flaskapp/.venv/bin/python
 

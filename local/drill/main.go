@@ -237,7 +237,7 @@ func (d *drill) play(ctx context.Context, s scenario) error {
 }
 
 func (d *drill) report() {
-	fmt.Println("\nFINDING → CONTAINED counts from the event on the bus to the ledger's answer, the Lambda's start included.")
+	fmt.Println("\nCONTAINED counts from putting the event on the bus until the ledger says so, the Lambda's start included.")
 	table := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
 	fmt.Fprint(table, "FINDING\tACTION\tTARGET\tCONTAINED\tUNDONE\n")
 	for _, r := range d.rows {

@@ -92,8 +92,8 @@ func run(ctx context.Context, out io.Writer) error {
 	return demo(out)
 }
 
-// response runs the benchmarks of the response to findings: the time to a plan, and the calls of each action. From the event
-// to the containment on the local AWS is what `make drill` shows.
+// response runs the benchmarks of the response to findings: the time to a plan, and the calls of each action. The fire drill
+// has the time from the event to the containment.
 func response(ctx context.Context, out io.Writer) error {
 	command := exec.CommandContext(ctx, "go", "test", "./lambdas/threatresponse", "-run", "^$", "-bench", ".", "-benchtime", "200x")
 	command.Stderr = os.Stderr
