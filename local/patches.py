@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from . import account_settings, api_additions, api_response, containers, dependencies, ecs_services, waiting
+from . import account_settings, api_additions, api_response, containers, dependencies, ecs_services, exits, waiting
 
 SECRETS_TRANSFORM = "AWS::SecretsManager-2024-09-16"
 
@@ -21,6 +21,7 @@ def apply() -> None:
     containers.apply()
     dependencies.apply()
     ecs_services.apply()
+    exits.apply()
     tasksets.apply()
     waiting.apply()
     targets.apply()
