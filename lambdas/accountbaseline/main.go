@@ -3,10 +3,9 @@
 package main
 
 import (
-	"context"
+	"log/slog"
 	"os"
 
-	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/accessanalyzer"
 	"github.com/aws/aws-sdk-go-v2/service/configservice"
@@ -19,21 +18,16 @@ import (
 
 	"slipway/internal/contract"
 	"slipway/lambdas/accountbaseline/apply"
-	"slipway/lambdas/internal/awsconfig"
 	"slipway/lambdas/internal/customresource"
-	"slipway/lambdas/internal/logging"
+	"slipway/lambdas/internal/serve"
 )
 
-func main() {
-	log := logging.New(os.Stdout)
-	cfg, err := awsconfig.Load(context.Background())
-	if err != nil {
-		log.Error("the function can't start", "error", err.Error())
-		os.Exit(1)
-	}
+func main() { serve.With(build) }
+
+func build(cfg aws.Config, log *slog.Logger) (any, error) {
 	baseline := newBaseline(cfg, os.Getenv(contract.EnvAccount), apply.Patience{})
 	baseline.Log = log
-	lambda.Start(customresource.Wrapper{Handler: baseline.Handle, Client: customresource.NewClient(), Log: log}.Invoke)
+	return customresource.New(baseline.Handle, log).Invoke, nil
 }
 
 func newBaseline(cfg aws.Config, account string, patience apply.Patience) apply.Baseline {

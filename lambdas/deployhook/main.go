@@ -3,25 +3,19 @@
 package main
 
 import (
-	"context"
+	"log/slog"
 	"os"
 	"time"
 
-	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 
-	"slipway/lambdas/internal/awsconfig"
-	"slipway/lambdas/internal/logging"
+	"slipway/lambdas/internal/serve"
 )
 
-func main() {
-	log := logging.New(os.Stdout)
-	cfg, err := awsconfig.Load(context.Background())
-	if err != nil {
-		log.Error("the function can't start", "error", err.Error())
-		os.Exit(1)
-	}
+func main() { serve.With(build) }
+
+func build(cfg aws.Config, log *slog.Logger) (any, error) {
 	// The answer is urgent and has its own loop, so the SDK must not sleep through the last seconds.
 	cfg.RetryMode, cfg.RetryMaxAttempts = "", 0
 	cfg.Retryer = func() aws.Retryer {
@@ -32,5 +26,5 @@ func main() {
 	if fault != nil {
 		log.Error("each deployment will fail", "error", fault.Error())
 	}
-	lambda.Start(newHandler(s, fault, cfg, nil, log, time.Now).handle)
+	return newHandler(s, fault, cfg, nil, log, time.Now).handle, nil
 }

@@ -3,11 +3,11 @@
 package main
 
 import (
-	"context"
+	"log/slog"
 	"os"
 	"time"
 
-	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
@@ -15,26 +15,20 @@ import (
 	"slipway/internal/contract"
 	"slipway/lambdas/imageresolver/apply"
 	"slipway/lambdas/imageresolver/scan"
-	"slipway/lambdas/internal/awsconfig"
 	"slipway/lambdas/internal/customresource"
-	"slipway/lambdas/internal/logging"
+	"slipway/lambdas/internal/serve"
 )
 
-func main() {
-	log := logging.New(os.Stdout)
-	cfg, err := awsconfig.Load(context.Background())
-	if err != nil {
-		log.Error("the function can't start", "error", err.Error())
-		os.Exit(1)
-	}
+func main() { serve.With(build) }
+
+func build(cfg aws.Config, log *slog.Logger) (any, error) {
 	rule, err := scan.ParseRule(os.Getenv(contract.EnvImageRule))
 	if err != nil {
-		log.Error("the function can't start", "error", err.Error())
-		os.Exit(1)
+		return nil, err
 	}
 	resolver := apply.Resolver{
 		ECR: ecr.NewFromConfig(cfg), SSM: ssm.NewFromConfig(cfg), Stack: cloudformation.NewFromConfig(cfg),
 		Rule: rule, Log: log, Now: time.Now,
 	}
-	lambda.Start(customresource.Wrapper{Handler: resolver.Resolve, Client: customresource.NewClient(), Log: log}.Invoke)
+	return customresource.New(resolver.Resolve, log).Invoke, nil
 }

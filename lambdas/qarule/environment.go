@@ -2,11 +2,9 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
-	"strings"
 
 	"slipway/internal/contract"
+	"slipway/lambdas/internal/environ"
 )
 
 // settings are what the function's environment variables say.
@@ -20,30 +18,19 @@ type settings struct {
 // readSettings reads the settings and reports all that is wrong with them at once. A sign-in that can't be read is an error:
 // without it the environments would be open.
 func readSettings(getenv func(string) string) (settings, error) {
-	var faults []error
-	required := func(name, prefix string) string {
-		value := getenv(name)
-		if value == "" || !strings.HasPrefix(value, prefix) {
-			want := "a value"
-			if prefix != "" {
-				want = "one that begins with " + prefix
-			}
-			faults = append(faults, fmt.Errorf("%s is %q; give it %s", name, value, want))
-		}
-		return value
-	}
+	from := environ.Reader{Get: getenv}
 	s := settings{
-		platform:    required(contract.EnvPlatform, ""),
-		domain:      required(contract.EnvDomain, ""),
-		listenerARN: required(contract.EnvListenerARN, "arn:"),
+		platform:    from.Required(contract.EnvPlatform, ""),
+		domain:      from.Required(contract.EnvDomain, ""),
+		listenerARN: from.Required(contract.EnvListenerARN, "arn:"),
 	}
 	if raw := getenv(contract.EnvSignIn); raw != "" {
 		s.signIn = &contract.SignIn{}
 		if err := json.Unmarshal([]byte(raw), s.signIn); err != nil {
-			faults = append(faults, fmt.Errorf("%s can't be read: %w", contract.EnvSignIn, err))
+			from.Fault("%s can't be read: %w", contract.EnvSignIn, err)
 		} else if s.signIn.Issuer == "" || s.signIn.SecretARN == "" || s.signIn.SessionSeconds < 1 {
-			faults = append(faults, fmt.Errorf("%s lacks issuer, secretArn or sessionSeconds", contract.EnvSignIn))
+			from.Fault("%s lacks issuer, secretArn or sessionSeconds", contract.EnvSignIn)
 		}
 	}
-	return s, errors.Join(faults...)
+	return s, from.Err()
 }

@@ -3,38 +3,28 @@
 package main
 
 import (
-	"context"
 	"log/slog"
 	"os"
 
-	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/aws"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
-	"slipway/lambdas/internal/awsconfig"
 	"slipway/lambdas/internal/customresource"
-	"slipway/lambdas/internal/logging"
+	"slipway/lambdas/internal/serve"
 	"slipway/lambdas/qarule/apply"
 )
 
-func main() {
-	log := logging.New(os.Stdout)
+func main() { serve.With(build) }
+
+func build(cfg aws.Config, log *slog.Logger) (any, error) {
 	s, err := readSettings(os.Getenv)
 	if err != nil {
-		stop(log, err)
-	}
-	cfg, err := awsconfig.Load(context.Background())
-	if err != nil {
-		stop(log, err)
+		return nil, err
 	}
 	router := apply.Router{
 		ELB: elb.NewFromConfig(cfg), Secrets: secretsmanager.NewFromConfig(cfg),
 		ListenerARN: s.listenerARN, Platform: s.platform, Domain: s.domain, SignIn: s.signIn,
 	}
-	lambda.Start(customresource.Wrapper{Handler: router.Handle, Client: customresource.NewClient(), Log: log}.Invoke)
-}
-
-func stop(log *slog.Logger, err error) {
-	log.Error("the function can't start", "error", err.Error())
-	os.Exit(1)
+	return customresource.New(router.Handle, log).Invoke, nil
 }

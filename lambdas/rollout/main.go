@@ -3,36 +3,22 @@
 package main
 
 import (
-	"context"
 	"log/slog"
 	"os"
 	"time"
 
-	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/codedeploy"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 
 	"slipway/internal/contract"
-	"slipway/lambdas/internal/awsconfig"
-	"slipway/lambdas/internal/logging"
+	"slipway/lambdas/internal/serve"
 	"slipway/lambdas/rollout/apply"
 )
 
-func main() {
-	log := logging.New(os.Stdout)
-	cfg, err := awsconfig.Load(context.Background())
-	if err != nil {
-		stop(log, err)
-	}
-	roller := apply.Roller{CodeDeploy: codedeploy.NewFromConfig(cfg), ECS: ecs.NewFromConfig(cfg), Region: cfg.Region, Now: time.Now}
-	handle, err := handler{roller: roller, log: log, now: time.Now}.choose(os.Getenv(contract.EnvRolloutHandler))
-	if err != nil {
-		stop(log, err)
-	}
-	lambda.Start(handle)
-}
+func main() { serve.With(build) }
 
-func stop(log *slog.Logger, err error) {
-	log.Error("the function can't start", "error", err.Error())
-	os.Exit(1)
+func build(cfg aws.Config, log *slog.Logger) (any, error) {
+	roller := apply.Roller{CodeDeploy: codedeploy.NewFromConfig(cfg), ECS: ecs.NewFromConfig(cfg), Region: cfg.Region, Now: time.Now}
+	return handler{roller: roller, log: log, now: time.Now}.choose(os.Getenv(contract.EnvRolloutHandler))
 }

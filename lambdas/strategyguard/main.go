@@ -3,26 +3,20 @@
 package main
 
 import (
-	"context"
-	"os"
+	"log/slog"
 
-	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 
-	"slipway/lambdas/internal/awsconfig"
 	"slipway/lambdas/internal/customresource"
-	"slipway/lambdas/internal/logging"
+	"slipway/lambdas/internal/serve"
 	"slipway/lambdas/strategyguard/apply"
 )
 
-func main() {
-	log := logging.New(os.Stdout)
-	cfg, err := awsconfig.Load(context.Background())
-	if err != nil {
-		log.Error("the function can't start", "error", err.Error())
-		os.Exit(1)
-	}
+func main() { serve.With(build) }
+
+func build(cfg aws.Config, log *slog.Logger) (any, error) {
 	guard := apply.Guard{ECS: ecs.NewFromConfig(cfg), ELB: elb.NewFromConfig(cfg)}
-	lambda.Start(customresource.Wrapper{Handler: guard.Check, Client: customresource.NewClient(), Log: log}.Invoke)
+	return customresource.New(guard.Check, log).Invoke, nil
 }

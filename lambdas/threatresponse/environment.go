@@ -1,11 +1,8 @@
 package main
 
 import (
-	"errors"
-	"fmt"
-	"strings"
-
 	"slipway/internal/contract"
+	"slipway/lambdas/internal/environ"
 	"slipway/lambdas/threatresponse/decide"
 )
 
@@ -19,21 +16,14 @@ type settings struct {
 
 // readSettings reads the settings and reports all that is wrong with them at once.
 func readSettings(getenv func(string) string) (settings, error) {
-	var faults []error
-	required := func(name, prefix string) string {
-		value := getenv(name)
-		if value == "" || !strings.HasPrefix(value, prefix) {
-			faults = append(faults, fmt.Errorf("%s is %q; give it %s", name, value, map[bool]string{true: "one that begins with " + prefix, false: "a value"}[prefix != ""]))
-		}
-		return value
-	}
+	from := environ.Reader{Get: getenv}
 	s := settings{
-		at:    decide.Place{Platform: required(contract.EnvPlatform, ""), Account: required(contract.EnvAccount, ""), Role: required(contract.EnvRoleName, "")},
-		table: required(contract.EnvLedgerTable, ""), topicARN: required(contract.EnvTopicARN, "arn:"),
+		at:    decide.Place{Platform: from.Required(contract.EnvPlatform, ""), Account: from.Required(contract.EnvAccount, ""), Role: from.Required(contract.EnvRoleName, "")},
+		table: from.Required(contract.EnvLedgerTable, ""), topicARN: from.Required(contract.EnvTopicARN, "arn:"),
 	}
 	var err error
 	if s.config, err = decide.ParseConfig(getenv(contract.EnvResponse)); err != nil {
-		faults = append(faults, fmt.Errorf("%s: %w", contract.EnvResponse, err))
+		from.Fault("%s: %w", contract.EnvResponse, err)
 	}
-	return s, errors.Join(faults...)
+	return s, from.Err()
 }

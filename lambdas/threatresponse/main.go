@@ -3,31 +3,21 @@
 package main
 
 import (
-	"context"
 	"log/slog"
 	"os"
 	"time"
 
-	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/aws"
 
-	"slipway/lambdas/internal/awsconfig"
-	"slipway/lambdas/internal/logging"
+	"slipway/lambdas/internal/serve"
 )
 
-func main() {
-	log := logging.New(os.Stdout)
+func main() { serve.With(build) }
+
+func build(cfg aws.Config, log *slog.Logger) (any, error) {
 	s, err := readSettings(os.Getenv)
 	if err != nil {
-		stop(log, err)
+		return nil, err
 	}
-	cfg, err := awsconfig.Load(context.Background())
-	if err != nil {
-		stop(log, err)
-	}
-	lambda.Start(newHandler(s, cfg, log, os.Stdout, time.Now).handle)
-}
-
-func stop(log *slog.Logger, err error) {
-	log.Error("the function can't start", "error", err.Error())
-	os.Exit(1)
+	return newHandler(s, cfg, log, os.Stdout, time.Now).handle, nil
 }

@@ -3,16 +3,15 @@
 package decide
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
 	"time"
+
+	"slipway/lambdas/internal/environ"
 )
 
 // Config is what the hook tests. The stack writes it as JSON into one environment variable.
@@ -90,13 +89,8 @@ const (
 // ParseConfig reads the configuration strictly, fills in the defaults and reports all that is wrong with it at once.
 func ParseConfig(text string) (Config, error) {
 	var c Config
-	decoder := json.NewDecoder(bytes.NewReader([]byte(text)))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&c); err != nil {
+	if err := environ.Decode(text, &c); err != nil {
 		return Config{}, fmt.Errorf("read the hook's configuration: %w", err)
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return Config{}, errors.New("read the hook's configuration: something follows the JSON object")
 	}
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }

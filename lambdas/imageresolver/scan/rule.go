@@ -3,11 +3,12 @@
 package scan
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
+
+	"slipway/lambdas/internal/environ"
 )
 
 // Nothing as Rule.Refuse refuses no image, not even one that wasn't scanned.
@@ -39,9 +40,7 @@ var ranks = map[string]int{
 // ParseRule reads a rule from a function's environment.
 func ParseRule(text string) (Rule, error) {
 	var r Rule
-	decoder := json.NewDecoder(strings.NewReader(text))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&r); err != nil {
+	if err := environ.Decode(text, &r); err != nil {
 		return Rule{}, fmt.Errorf("the rule for scanned images is %q: %w; deploy the stack again", text, err)
 	}
 	if ranks[strings.ToUpper(r.Refuse)] == 0 && !r.Off() {

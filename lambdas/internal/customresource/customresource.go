@@ -45,6 +45,11 @@ type Wrapper struct {
 	Pause time.Duration
 }
 
+// New is the wrapper of a Lambda that runs.
+func New(handler Handler, log *slog.Logger) Wrapper {
+	return Wrapper{Handler: handler, Client: NewClient(), Log: log}
+}
+
 // DefaultMargin leaves time for the answer and for a second attempt to send it.
 const DefaultMargin = 5 * time.Second
 

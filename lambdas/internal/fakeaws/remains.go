@@ -278,20 +278,7 @@ func (s *SSM) AllowSweep(c *Cloud) {
 		part, next, err := page(c, found, in.NextToken, size)
 		return &ssm.DescribeParametersOutput{Parameters: part, NextToken: next}, err
 	})
-	On(c, "SSM", func(in *ssm.GetParametersInput) (*ssm.GetParametersOutput, error) {
-		if n := len(in.Names); n == 0 || n > 10 {
-			return nil, c.refuse(Invalid("%d names", n))
-		}
-		out := &ssm.GetParametersOutput{}
-		for _, name := range in.Names {
-			if value, ok := s.Parameters[name]; ok {
-				out.Parameters = append(out.Parameters, ssmtypes.Parameter{Name: &name, Value: &value})
-			} else {
-				out.InvalidParameters = append(out.InvalidParameters, name)
-			}
-		}
-		return out, nil
-	})
+	s.AllowGetMany(c)
 	On(c, "SSM", func(in *ssm.DeleteParametersInput) (*ssm.DeleteParametersOutput, error) {
 		if n := len(in.Names); n == 0 || n > 10 {
 			return nil, c.refuse(Invalid("%d names", n))

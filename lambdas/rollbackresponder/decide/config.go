@@ -3,12 +3,11 @@
 package decide
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
+
+	"slipway/lambdas/internal/environ"
 )
 
 // Config says which service the responder looks after. The stack writes it as JSON into one environment variable.
@@ -35,13 +34,8 @@ const (
 // ParseConfig reads the configuration strictly and reports all that is wrong with it at once.
 func ParseConfig(text string) (Config, error) {
 	var c Config
-	decoder := json.NewDecoder(bytes.NewReader([]byte(text)))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&c); err != nil {
+	if err := environ.Decode(text, &c); err != nil {
 		return Config{}, fmt.Errorf("read the configuration: %w", err)
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return Config{}, errors.New("read the configuration: something follows the JSON object")
 	}
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }

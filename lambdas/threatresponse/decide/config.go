@@ -3,16 +3,14 @@
 package decide
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
 
 	"slipway/internal/contract"
+	"slipway/lambdas/internal/environ"
 )
 
 // Config is the response's configuration.
@@ -30,13 +28,8 @@ type Duration = contract.TextDuration
 // ParseConfig reads the configuration strictly and reports all that is wrong with it at once.
 func ParseConfig(text string) (Config, error) {
 	var c Config
-	decoder := json.NewDecoder(bytes.NewReader([]byte(text)))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&c); err != nil {
+	if err := environ.Decode(text, &c); err != nil {
 		return Config{}, fmt.Errorf("read the configuration: %w", err)
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return Config{}, errors.New("read the configuration: something follows the JSON object")
 	}
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
