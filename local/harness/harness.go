@@ -165,8 +165,8 @@ func (l *Local) cdk(ctx context.Context, log io.Writer, directory, subcommand st
 	return l.run(command, log, "cdk "+strings.Join(args, " "))
 }
 
-// Slipway runs the command of tools/slipway against the instance, as a person would, and returns what it printed on standard
-// output. args begin with the command's name.
+// Slipway runs the command of tools/slipway against the instance, as a person would, and returns what it printed, progress
+// too. args begin with the command's name.
 func (l *Local) Slipway(ctx context.Context, log io.Writer, args ...string) (string, error) {
 	command := exec.CommandContext(ctx, "go", append([]string{"run", "./tools/slipway"}, args...)...)
 	command.Dir = l.Root

@@ -87,6 +87,7 @@ func TestThePlatformFromNothingToNothing(t *testing.T) {
 		{"an image that does not exist is refused and the running one stays", refuseUnknownImage},
 		{"a deployment without an image keeps the one that runs", keepImage},
 		{"a finding about a task is told, contained when approved, and undone", answerFinding},
+		{"a branch goes the way of the workflows, and the pipeline deploys", deliver},
 		{"production takes a good version, and no request fails", goodRelease},
 		{"the hook stops a broken version, and users keep the one they had", brokenRelease},
 		{"an update of the infrastructure moves no traffic, whichever side is live", updateBothSides},
