@@ -10,7 +10,7 @@ GOARCH_arm64 := arm64
 
 LAMBDAS := $(patsubst lambdas/%/main.go,%,$(wildcard lambdas/*/main.go))
 LAMBDA_BINARIES := $(foreach arch,$(sort arm64 $(HOST_ARCH)),$(LAMBDAS:%=build/lambdas/$(arch)/%/bootstrap))
-LAMBDA_SOURCES := go.mod go.sum $(shell find lambdas internal/contract internal/qalease internal/qacluster -name '*.go' -not -name '*_test.go')
+LAMBDA_SOURCES := go.mod go.sum $(shell find lambdas internal/contract internal/qalease internal/qacluster internal/prices -name '*.go' -not -name '*_test.go')
 APP_SOURCES := go.mod go.sum app.go $(shell find stacks constructs internal -name '*.go' -not -name '*_test.go')
 
 PYTHON := .venv/bin/python

@@ -1,28 +1,25 @@
 package qalease
 
-import "time"
+import (
+	"time"
 
-// Fargate's on-demand price for Linux on x86 in eu-west-1, and Secrets Manager's for a secret, in USD; list prices of November
-// 2026. Spot is less, by up to 70 %, and changes; so what follows from these is an upper bound.
-// https://aws.amazon.com/fargate/pricing/ https://aws.amazon.com/secrets-manager/pricing/
-const (
-	vcpuHour    = 0.04048
-	gibHour     = 0.004445
-	secretMonth = 0.40
-	secrets     = 2 // the database's login, and what signs sessions
+	"slipway/internal/prices"
 )
 
-// Rate is what an environment costs at most, in USD.
+// secrets are an environment's: the database's login, and what signs sessions.
+const secrets = 2
+
+// Rate is what an environment costs at most, in USD: Spot is less.
 type Rate struct {
 	AwakeHour float64 `json:"awakeHour"` // while its task runs
 	Day       float64 `json:"day"`       // always
 }
 
-// RateOf is the rate of an environment with one task of a size as ECS has it: 1024 CPU units are one vCPU.
+// RateOf is the rate of an environment with one task of a size as ECS has it.
 func RateOf(cpuUnits, memoryMiB int) Rate {
 	return Rate{
-		AwakeHour: float64(cpuUnits)/1024*vcpuHour + float64(memoryMiB)/1024*gibHour,
-		Day:       secrets * secretMonth / 30,
+		AwakeHour: prices.Task(float64(cpuUnits), float64(memoryMiB)),
+		Day:       secrets * prices.Secret / 30,
 	}
 }
 

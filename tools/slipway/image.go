@@ -243,7 +243,8 @@ func (j imageJob) local(ctx context.Context, args ...string) (string, error) {
 	command.Stderr = j.log
 	text, err := command.Output()
 	if err != nil {
-		return "", fmt.Errorf("python -m local %s: %w", args[0], err)
+		fmt.Fprintf(j.log, "%s", text) // such as the tests that failed
+		return "", fmt.Errorf("python -m local %s: %w; what it printed above says why", args[0], err)
 	}
 	return strings.TrimSpace(string(text)), nil
 }

@@ -6,43 +6,12 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+
+	"slipway/internal/prices"
 )
 
-// Prices in USD, of eu-west-1 on demand, from AWS's public price pages as known in November 2026; 730 hours a month. They
-// tell whether a change costs ten or a thousand a month, not what the bill says: traffic, requests and tax aren't in.
-//
-// https://aws.amazon.com/vpc/pricing/, /fargate/pricing/, /rds/postgresql/pricing/, /elasticloadbalancing/pricing/, /kms/pricing/,
-// /secrets-manager/pricing/, /cloudwatch/pricing/, /waf/pricing/, /ec2/pricing/on-demand/
-const (
-	hours = 730
-
-	natGateway      = 0.048 * hours
-	publicAddress   = 0.005 * hours
-	endpoint        = 0.011 * hours // in one zone
-	loadBalancer    = 0.0252 * hours
-	vcpu            = 0.04048 * hours
-	memoryGiB       = 0.004445 * hours
-	key             = 1.0
-	secret          = 0.40
-	alarm           = 0.10
-	dashboard       = 3.0
-	webACL          = 5.0
-	webACLRule      = 1.0
-	databaseGiB     = 0.127 // gp3, one zone
-	hostedZone      = 0.50
-	spotShare       = 0.3 // of Fargate's price on demand
-	defaultTasks    = 1
-	mebibytesPerGiB = 1024
-)
-
-// databases and instances are hourly prices in one zone; a class that isn't here is said to have no price.
-var (
-	databases = map[string]float64{
-		"db.t4g.micro": 0.017, "db.t4g.small": 0.035, "db.t4g.medium": 0.07, "db.t4g.large": 0.14,
-		"db.m7g.large": 0.186, "db.m7g.xlarge": 0.371, "db.r7g.large": 0.265, "db.r7g.xlarge": 0.53,
-	}
-	instances = map[string]float64{"t4g.nano": 0.0046, "t4g.micro": 0.0092, "t4g.small": 0.0184, "t3.nano": 0.0057, "t3.micro": 0.0114}
-)
+// defaultTasks run where a service doesn't say how many.
+const defaultTasks = 1
 
 // bill is what the templates cost a month by resource type, and what has no price here.
 type bill struct {
@@ -71,21 +40,20 @@ func cost(t Template, id string, r Resource) (price float64, known bool) {
 	p := r.Properties
 	switch r.Type {
 	case "AWS::EC2::NatGateway":
-		return natGateway, true
+		return prices.NATGateway * prices.Hours, true
 	case "AWS::EC2::EIP":
-		return publicAddress, true
+		return prices.PublicAddress * prices.Hours, true
 	case "AWS::EC2::VPCEndpoint":
 		if p["VpcEndpointType"] == "Interface" {
-			return endpoint * float64(max(1, len(listed(p["SubnetIds"])))), true
+			return prices.Endpoint * prices.Hours * float64(max(1, len(listed(p["SubnetIds"])))), true
 		}
 	case "AWS::EC2::Instance":
-		price, known = instances[fmt.Sprint(p["InstanceType"])]
-		return price * hours, known
+		return instance(p)
 	case "AWS::ElasticLoadBalancingV2::LoadBalancer":
-		return loadBalancer + publicAddress*float64(len(listed(p["Subnets"]))), true
+		return (prices.LoadBalancer + prices.PublicAddress*float64(len(listed(p["Subnets"])))) * prices.Hours, true
 	case "AWS::RDS::DBInstance":
-		price, known = databases[fmt.Sprint(p["DBInstanceClass"])]
-		price = price*hours + number(p["AllocatedStorage"])*databaseGiB
+		price, known = prices.Databases[fmt.Sprint(p["DBInstanceClass"])]
+		price = price*prices.Hours + storage(t, p)*prices.DatabaseGiB
 		if p["MultiAZ"] == true {
 			price *= 2
 		}
@@ -93,19 +61,52 @@ func cost(t Template, id string, r Resource) (price float64, known bool) {
 	case "AWS::ECS::Service":
 		return service(t, id, p)
 	case "AWS::KMS::Key":
-		return key, true
+		return prices.Key, true
 	case "AWS::SecretsManager::Secret":
-		return secret, true
+		return prices.Secret, true
 	case "AWS::CloudWatch::Alarm":
-		return alarm * float64(max(1, len(listed(p["Metrics"])))), true
+		return prices.Alarm * float64(max(1, len(listed(p["Metrics"])))), true
 	case "AWS::CloudWatch::Dashboard":
-		return dashboard, true
+		return prices.Dashboard, true
 	case "AWS::WAFv2::WebACL":
-		return webACL + webACLRule*float64(len(listed(p["Rules"]))), true
+		return prices.WebACL + prices.WebACLRule*float64(len(listed(p["Rules"]))), true
 	case "AWS::Route53::HostedZone":
-		return hostedZone, true
+		return prices.HostedZone, true
 	}
 	return 0, true
+}
+
+// instance is one of EC2's with its volumes, its public address and its detailed monitoring.
+func instance(p map[string]any) (price float64, known bool) {
+	price, known = prices.Instances[fmt.Sprint(p["InstanceType"])]
+	for _, n := range listed(p["NetworkInterfaces"]) {
+		if n, ok := n.(map[string]any); ok && n["AssociatePublicIpAddress"] == true {
+			price += prices.PublicAddress
+		}
+	}
+	price *= prices.Hours
+	for _, device := range listed(p["BlockDeviceMappings"]) {
+		if device, ok := device.(map[string]any); ok {
+			volume, _ := device["Ebs"].(map[string]any)
+			price += number(volume["VolumeSize"]) * prices.VolumeGiB
+		}
+	}
+	if p["Monitoring"] == true {
+		price += prices.DetailedMonitoring
+	}
+	return price, known
+}
+
+// storage is a database's in GiB; a replica has that of its source, if it is in the same template.
+func storage(t Template, p map[string]any) float64 {
+	if source := p["SourceDBInstanceIdentifier"]; source != nil {
+		for id, r := range t.Resources {
+			if r.Type == "AWS::RDS::DBInstance" && strings.Contains(compact(source), `"`+id+`"`) {
+				return number(r.Properties["AllocatedStorage"])
+			}
+		}
+	}
+	return number(p["AllocatedStorage"])
 }
 
 // service is the least that runs: the least number of its scalable target, or what it is made with, times the size of its
@@ -123,9 +124,9 @@ func service(t Template, id string, p map[string]any) (float64, bool) {
 	// There is one task definition in a service's stack, whether the service names it by reference or by family.
 	for _, name := range names(t.Resources, nil) {
 		if r := t.Resources[name]; r.Type == "AWS::ECS::TaskDefinition" {
-			price := number(r.Properties["Cpu"])/mebibytesPerGiB*vcpu + number(r.Properties["Memory"])/mebibytesPerGiB*memoryGiB
+			price := prices.Task(number(r.Properties["Cpu"]), number(r.Properties["Memory"])) * prices.Hours
 			if strings.Contains(compact(p["CapacityProviderStrategy"]), "FARGATE_SPOT") {
-				price *= spotShare
+				price *= prices.SpotShare
 			}
 			return price * tasks, true
 		}
