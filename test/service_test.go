@@ -3,6 +3,7 @@ package test
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"sort"
 	"strconv"
@@ -33,6 +34,10 @@ func TestTheServiceRunsPrivately(t *testing.T) {
 }
 
 func TestTheTaskIsLockedDown(t *testing.T) {
+	users := regexp.MustCompile(`(?m)^USER (\S+)$`).FindAllStringSubmatch(readDocument(t, "flaskapp/Dockerfile"), -1)
+	if len(users) == 0 {
+		t.Fatal("flaskapp/Dockerfile sets no user")
+	}
 	for _, name := range []string{"slipway-dev-service", "slipway-prod-service", "slipway-qa-env-feature-new-awe-9aa2fb69"} {
 		t.Run(name, func(t *testing.T) {
 			stack := shippedAssembly(t).stack(t, name)
@@ -49,6 +54,13 @@ func TestTheTaskIsLockedDown(t *testing.T) {
 			}
 			if len(containers) != want {
 				t.Fatalf("%d containers, want the application, its migration, the collector, and in QA what adds sample data", len(containers))
+			}
+			for i, container := range containers {
+				want := users[0][1] // the application's stage comes first
+				if at(container, "Name") == "collector" {
+					want = "aoc"
+				}
+				task.want(t, fmt.Sprintf("ContainerDefinitions.%d.User", i), want)
 			}
 			task.want(t, "ContainerDefinitions.0.Name", "app")
 			task.want(t, "ContainerDefinitions.0.ReadonlyRootFilesystem", true)

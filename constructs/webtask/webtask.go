@@ -13,11 +13,15 @@ import (
 
 	"slipway/constructs/loggroup"
 	"slipway/constructs/nag"
+	"slipway/constructs/retention"
 	"slipway/internal/contract"
 )
 
 // StopTimeoutSeconds is what ECS grants between SIGTERM and SIGKILL; gunicorn's graceful time-out stays below it.
 const StopTimeoutSeconds = 30
+
+// appUser is the user of flaskapp/Dockerfile. The task says so itself, so that an image without one never runs as root.
+const appUser = "10001:10001"
 
 // Props of a Task.
 type Props struct {
@@ -117,6 +121,7 @@ func New(parent constructs.Construct, id string, props Props) *Task {
 	add := func(name string, essential bool, command []string, ports *[]*awsecs.PortMapping) awsecs.ContainerDefinition {
 		options := locked(name)
 		options.Image = awsecs.ContainerImage_FromRegistry(jsii.String(props.ImageURI), nil)
+		options.User = jsii.String(appUser)
 		options.Essential = jsii.Bool(essential)
 		options.Environment = &environment
 		options.PortMappings = ports
@@ -205,16 +210,12 @@ func (t *Task) Construct() constructs.Construct { return t.construct }
 
 // sessionSecret signs the sessions of the application's forms.
 func sessionSecret(scope constructs.Construct, props Props) awssecretsmanager.Secret {
-	policy := awscdk.RemovalPolicy_DESTROY
-	if props.Retain {
-		policy = awscdk.RemovalPolicy_RETAIN
-	}
 	secret := awssecretsmanager.NewSecret(scope, jsii.String("SessionSecret"), &awssecretsmanager.SecretProps{
 		Description: jsii.String("Signs the sessions of " + props.Family),
 		GenerateSecretString: &awssecretsmanager.SecretStringGenerator{
 			PasswordLength: jsii.Number(64), ExcludePunctuation: jsii.Bool(true),
 		},
-		RemovalPolicy: policy,
+		RemovalPolicy: retention.Policy(props.Retain),
 	})
 	nag.Suppress(secret, "AwsSolutions-SMG4", "Rotation would throw out every open form; whoever suspects a leak replaces the value and the tasks.")
 	return secret
