@@ -9,8 +9,9 @@ import (
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
+	"slipway/constructs/accesslogs"
 	"slipway/constructs/cdkprovider"
-	"slipway/constructs/nag"
+	"slipway/constructs/retention"
 )
 
 // Props of Artifacts.
@@ -43,32 +44,13 @@ type Artifacts struct {
 func New(scope constructs.Construct, id string, props Props) *Artifacts {
 	construct := constructs.NewConstruct(scope, jsii.String(id))
 	a := &Artifacts{construct: construct}
-	policy, empty := awscdk.RemovalPolicy_DESTROY, true
-	if props.Retain {
-		policy, empty = awscdk.RemovalPolicy_RETAIN, false
-	}
 
-	a.logBucket = awss3.NewBucket(construct, jsii.String("AccessLogs"), &awss3.BucketProps{
-		// S3 can't deliver access logs to a bucket whose default encryption is a KMS key.
-		Encryption:        awss3.BucketEncryption_S3_MANAGED,
-		BlockPublicAccess: awss3.BlockPublicAccess_BLOCK_ALL(),
-		ObjectOwnership:   awss3.ObjectOwnership_BUCKET_OWNER_ENFORCED,
-		EnforceSSL:        jsii.Bool(true),
-		MinimumTLSVersion: jsii.Number(1.2),
-		LifecycleRules: &[]*awss3.LifecycleRule{{
-			Id:                                  jsii.String("expire"),
-			Expiration:                          awscdk.Duration_Days(jsii.Number(props.LogDays)),
-			AbortIncompleteMultipartUploadAfter: awscdk.Duration_Days(jsii.Number(7)),
-		}},
-		RemovalPolicy:     policy,
-		AutoDeleteObjects: jsii.Bool(empty),
-	})
-	nag.Suppress(a.logBucket, "AwsSolutions-S1", "It is itself the target of access logs; logging into itself would never end.")
+	a.logBucket = accesslogs.NewBucket(construct, "AccessLogs", accesslogs.Props{Days: props.LogDays, Retain: props.Retain})
 
 	a.key = awskms.NewKey(construct, jsii.String("Key"), &awskms.KeyProps{
 		Description:       jsii.String("Artifacts bucket of " + *awscdk.Stack_Of(construct).StackName()),
 		EnableKeyRotation: jsii.Bool(true),
-		RemovalPolicy:     policy,
+		RemovalPolicy:     retention.Policy(props.Retain),
 	})
 	a.bucket = awss3.NewBucket(construct, jsii.String("Bucket"), &awss3.BucketProps{
 		Encryption:             awss3.BucketEncryption_KMS,
@@ -82,11 +64,11 @@ func New(scope constructs.Construct, id string, props Props) *Artifacts {
 		ServerAccessLogsBucket: a.logBucket,
 		ServerAccessLogsPrefix: jsii.String("artifacts/"),
 		LifecycleRules:         lifecycle(props),
-		RemovalPolicy:          policy,
-		AutoDeleteObjects:      jsii.Bool(empty),
+		RemovalPolicy:          retention.Policy(props.Retain),
+		AutoDeleteObjects:      jsii.Bool(!props.Retain),
 	})
 	a.denyOtherEncryption()
-	if empty {
+	if !props.Retain {
 		cdkprovider.DeclareLogGroup(construct, cdkprovider.AutoDeleteObjects, props.LogDays)
 	}
 	if props.ReplicaBucketARN != "" {

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"slipway/constructs/cdkprovider"
+	"slipway/constructs/retention"
 )
 
 // Props of a Bucket.
@@ -29,10 +30,6 @@ type Bucket struct{ bucket awss3.Bucket }
 // https://docs.aws.amazon.com/config/latest/developerguide/manage-delivery-channel.html
 func New(scope constructs.Construct, id string, props Props) *Bucket {
 	this := constructs.NewConstruct(scope, jsii.String(id))
-	policy, empty := awscdk.RemovalPolicy_DESTROY, true
-	if props.Retain {
-		policy, empty = awscdk.RemovalPolicy_RETAIN, false
-	}
 	bucket := awss3.NewBucket(this, jsii.String("Bucket"), &awss3.BucketProps{
 		Encryption:        awss3.BucketEncryption_S3_MANAGED,
 		BlockPublicAccess: awss3.BlockPublicAccess_BLOCK_ALL(),
@@ -49,10 +46,10 @@ func New(scope constructs.Construct, id string, props Props) *Bucket {
 			NoncurrentVersionExpiration:         awscdk.Duration_Days(jsii.Number(30)),
 			AbortIncompleteMultipartUploadAfter: awscdk.Duration_Days(jsii.Number(7)),
 		}},
-		RemovalPolicy:     policy,
-		AutoDeleteObjects: jsii.Bool(empty),
+		RemovalPolicy:     retention.Policy(props.Retain),
+		AutoDeleteObjects: jsii.Bool(!props.Retain),
 	})
-	if empty {
+	if !props.Retain {
 		cdkprovider.DeclareLogGroup(this, cdkprovider.AutoDeleteObjects, props.LogDays)
 	}
 

@@ -13,6 +13,7 @@ import (
 
 	"slipway/constructs/loggroup"
 	"slipway/constructs/nag"
+	"slipway/constructs/retention"
 )
 
 const (
@@ -75,7 +76,7 @@ type Database struct {
 func New(scope constructs.Construct, id string, props Props) *Database {
 	construct := constructs.NewConstruct(scope, jsii.String(id))
 	d := &Database{construct: construct}
-	keep := keepPolicy(props.Retain)
+	keep := retention.Policy(props.Retain)
 
 	d.key = awskms.NewKey(construct, jsii.String("Key"), &awskms.KeyProps{
 		Description:       jsii.String("Database " + props.Identifier + ": storage, backups, insights, secret"),
@@ -247,13 +248,6 @@ func (d *Database) addReplica(props Props) {
 	if !props.Retain {
 		nag.Suppress(replica, "AwsSolutions-RDS10", "This stage's data isn't kept: its stacks must be deletable.")
 	}
-}
-
-func keepPolicy(retain bool) awscdk.RemovalPolicy {
-	if retain {
-		return awscdk.RemovalPolicy_RETAIN
-	}
-	return awscdk.RemovalPolicy_DESTROY
 }
 
 // snapshotPolicy leaves a final snapshot rather than a running instance: that would keep its subnets and security

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"slipway/constructs/loggroup"
+	"slipway/constructs/retention"
 )
 
 // newCredentials generates the master password into a secret of ours. RDS could manage the password itself, but not for
@@ -21,7 +22,7 @@ func (d *Database) newCredentials(props Props) awsrds.Credentials {
 		EncryptionKey:     d.key,
 		ExcludeCharacters: jsii.String(excluded),
 	})
-	secret.ApplyRemovalPolicy(keepPolicy(props.Retain))
+	secret.ApplyRemovalPolicy(retention.Policy(props.Retain))
 	account := awscdk.Stack_Of(d.construct).Account()
 	// Whatever an identity's policy says, nobody outside this account reads the password, and nobody without TLS.
 	secret.AddToResourcePolicy(deny("DenyOtherAccounts", map[string]any{

@@ -12,6 +12,7 @@ import (
 	"slipway/constructs/cdkprovider"
 	"slipway/constructs/nag"
 	"slipway/constructs/nametag"
+	"slipway/constructs/retention"
 )
 
 // ZoneProps of a Zone.
@@ -36,11 +37,7 @@ func NewZone(scope constructs.Construct, id string, props ZoneProps) *Zone {
 	zone := awsroute53.NewPublicHostedZone(construct, jsii.String("Zone"), &awsroute53.PublicHostedZoneProps{
 		ZoneName: jsii.String(props.Domain),
 	})
-	if props.Retain {
-		zone.ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN)
-	} else {
-		zone.ApplyRemovalPolicy(awscdk.RemovalPolicy_DESTROY)
-	}
+	zone.ApplyRemovalPolicy(retention.Policy(props.Retain))
 	return &Zone{construct: construct, zone: zone}
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"slipway/constructs/cdkprovider"
 	"slipway/constructs/nag"
+	"slipway/constructs/retention"
 	"slipway/internal/contract"
 )
 
@@ -151,17 +152,13 @@ func (f *Front) LoadBalancer() awselasticloadbalancingv2.ApplicationLoadBalancer
 func (f *Front) HTTPS() awselasticloadbalancingv2.ApplicationListener { return f.https }
 
 func accessLogs(scope constructs.Construct, props Props) awss3.IBucket {
-	policy := awscdk.RemovalPolicy_DESTROY
-	if props.Retain {
-		policy = awscdk.RemovalPolicy_RETAIN
-	}
 	bucket := awss3.NewBucket(scope, jsii.String("AccessLogs"), &awss3.BucketProps{
 		Encryption:        awss3.BucketEncryption_S3_MANAGED, // Elastic Load Balancing cannot write under a KMS key
 		BlockPublicAccess: awss3.BlockPublicAccess_BLOCK_ALL(),
 		EnforceSSL:        jsii.Bool(true),
 		MinimumTLSVersion: jsii.Number(1.2),
 		LifecycleRules:    &[]*awss3.LifecycleRule{{Expiration: awscdk.Duration_Days(jsii.Number(props.AccessLogDays))}},
-		RemovalPolicy:     policy,
+		RemovalPolicy:     retention.Policy(props.Retain),
 		AutoDeleteObjects: jsii.Bool(!props.Retain),
 	})
 	if !props.Retain {

@@ -3,11 +3,12 @@
 package loggroup
 
 import (
-	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
+
+	"slipway/constructs/retention"
 )
 
 // Props of a log group.
@@ -24,14 +25,10 @@ type Props struct {
 
 // New declares the log group.
 func New(scope constructs.Construct, id string, props Props) awslogs.LogGroup {
-	policy := awscdk.RemovalPolicy_DESTROY
-	if props.Retain {
-		policy = awscdk.RemovalPolicy_RETAIN
-	}
 	group := awslogs.NewLogGroup(scope, jsii.String(id), &awslogs.LogGroupProps{
 		LogGroupName:  jsii.String(props.Name),
 		EncryptionKey: props.Key,
-		RemovalPolicy: policy,
+		RemovalPolicy: retention.Policy(props.Retain),
 	})
 	// The L2 takes an enumeration of words; configuration, like CloudFormation, counts days.
 	group.Node().DefaultChild().(awslogs.CfnLogGroup).SetRetentionInDays(jsii.Number(props.Days))

@@ -6,6 +6,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
+
+	"slipway/constructs/retention"
 )
 
 // LogKeyProps of NewLogKey.
@@ -18,14 +20,10 @@ type LogKeyProps struct {
 
 // NewLogKey makes a rotating key with which CloudWatch Logs encrypts log groups of this account and Region.
 func NewLogKey(scope constructs.Construct, id string, props LogKeyProps) awskms.Key {
-	policy := awscdk.RemovalPolicy_DESTROY
-	if props.Retain {
-		policy = awscdk.RemovalPolicy_RETAIN
-	}
 	key := awskms.NewKey(scope, jsii.String(id), &awskms.KeyProps{
 		Description:       jsii.String(props.Description),
 		EnableKeyRotation: jsii.Bool(true),
-		RemovalPolicy:     policy,
+		RemovalPolicy:     retention.Policy(props.Retain),
 	})
 	// CloudWatch Logs uses the key as itself, so IAM policies can't grant it; the context ties it to our log groups.
 	stack := awscdk.Stack_Of(scope)

@@ -9,6 +9,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssnssubscriptions"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
+
+	"slipway/constructs/retention"
 )
 
 // Props of a Topic.
@@ -29,15 +31,11 @@ type Topic struct {
 // New creates the topic.
 func New(scope constructs.Construct, id string, props Props) *Topic {
 	this := constructs.NewConstruct(scope, jsii.String(id))
-	policy := awscdk.RemovalPolicy_DESTROY
-	if props.Retain {
-		policy = awscdk.RemovalPolicy_RETAIN
-	}
 	// A key of its own: alarms cannot publish to a topic under the AWS managed key, whose policy nobody can change.
 	key := awskms.NewKey(this, jsii.String("Key"), &awskms.KeyProps{
 		Description:       jsii.String("Encrypts " + props.DisplayName),
 		EnableKeyRotation: jsii.Bool(true),
-		RemovalPolicy:     policy,
+		RemovalPolicy:     retention.Policy(props.Retain),
 	})
 	key.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
 		Sid:        jsii.String("AlarmsPublish"),

@@ -18,6 +18,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"slipway/constructs/nag"
+	"slipway/constructs/retention"
 )
 
 // Versions of the tools that the CDK installs in its own steps: package.json's CLI, and the publisher of assets.
@@ -115,15 +116,11 @@ func runtimes() awscodebuild.BuildSpec {
 }
 
 func artifactBucket(scope constructs.Construct, props Props) awss3.Bucket {
-	policy := awscdk.RemovalPolicy_DESTROY
-	if props.Retain {
-		policy = awscdk.RemovalPolicy_RETAIN
-	}
 	// A key of its own: other accounts read the artifacts, which no AWS managed key lets them.
 	key := awskms.NewKey(scope, jsii.String("Key"), &awskms.KeyProps{
 		Description:       jsii.String("Artifacts of the pipeline " + props.Name),
 		EnableKeyRotation: jsii.Bool(true),
-		RemovalPolicy:     policy,
+		RemovalPolicy:     retention.Policy(props.Retain),
 	})
 	bucket := awss3.NewBucket(scope, jsii.String("Artifacts"), &awss3.BucketProps{
 		Encryption:        awss3.BucketEncryption_KMS,
@@ -140,7 +137,7 @@ func artifactBucket(scope constructs.Construct, props Props) awss3.Bucket {
 			NoncurrentVersionExpiration:         awscdk.Duration_Days(jsii.Number(7)),
 			AbortIncompleteMultipartUploadAfter: awscdk.Duration_Days(jsii.Number(7)),
 		}},
-		RemovalPolicy:     policy,
+		RemovalPolicy:     retention.Policy(props.Retain),
 		AutoDeleteObjects: jsii.Bool(!props.Retain),
 	})
 	nag.Suppress(bucket, "AwsSolutions-S1", "Only the pipeline and CloudFormation read and write it, and CloudTrail knows each of their calls.")

@@ -8,6 +8,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
+
+	"slipway/constructs/retention"
 )
 
 // Props of a Registry.
@@ -32,16 +34,12 @@ type Registry struct {
 // New builds the repository.
 func New(scope constructs.Construct, id string, props Props) *Registry {
 	construct := constructs.NewConstruct(scope, jsii.String(id))
-	policy := awscdk.RemovalPolicy_DESTROY
-	if props.Retain {
-		policy = awscdk.RemovalPolicy_RETAIN
-	}
 	// A repository's encryption can't be changed later, so it has its own key from the start: its use is logged and it
 	// can be disabled. ECR decrypts through grants of its own: who pulls, from any account, needs no right to the key.
 	key := awskms.NewKey(construct, jsii.String("Key"), &awskms.KeyProps{
 		Description:       jsii.String("Images of " + props.Name),
 		EnableKeyRotation: jsii.Bool(true),
-		RemovalPolicy:     policy,
+		RemovalPolicy:     retention.Policy(props.Retain),
 	})
 	repository := awsecr.NewRepository(construct, jsii.String("Repository"), &awsecr.RepositoryProps{
 		RepositoryName:     jsii.String(props.Name),
@@ -65,7 +63,7 @@ func New(scope constructs.Construct, id string, props Props) *Registry {
 			},
 		},
 		EmptyOnDelete: jsii.Bool(!props.Retain), // a repository with images can't be deleted
-		RemovalPolicy: policy,
+		RemovalPolicy: retention.Policy(props.Retain),
 	})
 	if len(props.PullAccounts) > 0 {
 		principals := make([]awsiam.IPrincipal, len(props.PullAccounts))

@@ -22,6 +22,7 @@ import (
 	"slipway/constructs/monitoring"
 	"slipway/constructs/nag"
 	"slipway/constructs/opstopic"
+	"slipway/constructs/retention"
 	"slipway/internal/contract"
 )
 
@@ -105,14 +106,10 @@ func New(scope constructs.Construct, id string, props Props) (*Response, error) 
 
 // newLedger is a table under a key of its own. Nothing in it can be restored from elsewhere, hence point-in-time recovery.
 func newLedger(scope constructs.Construct, props Props) (awskms.Key, awsdynamodb.Table) {
-	policy := awscdk.RemovalPolicy_DESTROY
-	if props.Retain {
-		policy = awscdk.RemovalPolicy_RETAIN
-	}
 	key := awskms.NewKey(scope, jsii.String("Key"), &awskms.KeyProps{
 		Description:       jsii.String("Ledger of the response to findings of " + props.Platform),
 		EnableKeyRotation: jsii.Bool(true),
-		RemovalPolicy:     policy,
+		RemovalPolicy:     retention.Policy(props.Retain),
 	})
 	attribute := func(name string, kind awsdynamodb.AttributeType) *awsdynamodb.Attribute {
 		return &awsdynamodb.Attribute{Name: jsii.String(name), Type: kind}
@@ -124,7 +121,7 @@ func newLedger(scope constructs.Construct, props Props) (awskms.Key, awsdynamodb
 		EncryptionKey:       key,
 		TimeToLiveAttribute: jsii.String(contract.LedgerPurge),
 		DeletionProtection:  jsii.Bool(props.Retain),
-		RemovalPolicy:       policy,
+		RemovalPolicy:       retention.Policy(props.Retain),
 		PointInTimeRecoverySpecification: &awsdynamodb.PointInTimeRecoverySpecification{
 			PointInTimeRecoveryEnabled: jsii.Bool(true),
 		},

@@ -12,9 +12,11 @@ import (
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
+	"slipway/constructs/accesslogs"
 	"slipway/constructs/cdkprovider"
 	"slipway/constructs/loggroup"
 	"slipway/constructs/nag"
+	"slipway/constructs/retention"
 )
 
 // Props of a Trail.
@@ -118,26 +120,7 @@ func allowKey(key awskms.Key, trail, account string) {
 
 // addBuckets makes the bucket of the files and that of its access logs.
 func (t *Trail) addBuckets(props Props) {
-	policy, empty := awscdk.RemovalPolicy_DESTROY, true
-	if props.Retain {
-		policy, empty = awscdk.RemovalPolicy_RETAIN, false
-	}
-	t.access = awss3.NewBucket(t.construct, jsii.String("AccessLogs"), &awss3.BucketProps{
-		// S3 can't deliver access logs to a bucket with object lock, or whose default encryption is a KMS key.
-		Encryption:        awss3.BucketEncryption_S3_MANAGED,
-		BlockPublicAccess: awss3.BlockPublicAccess_BLOCK_ALL(),
-		ObjectOwnership:   awss3.ObjectOwnership_BUCKET_OWNER_ENFORCED,
-		EnforceSSL:        jsii.Bool(true),
-		MinimumTLSVersion: jsii.Number(1.2),
-		LifecycleRules: &[]*awss3.LifecycleRule{{
-			Id:                                  jsii.String("expire"),
-			Expiration:                          days(props.KeepDays),
-			AbortIncompleteMultipartUploadAfter: days(7),
-		}},
-		RemovalPolicy:     policy,
-		AutoDeleteObjects: jsii.Bool(empty),
-	})
-	nag.Suppress(t.access, "AwsSolutions-S1", "It is itself the target of access logs; logging into itself would never end.")
+	t.access = accesslogs.NewBucket(t.construct, "AccessLogs", accesslogs.Props{Days: props.KeepDays, Retain: props.Retain})
 
 	bucketProps := &awss3.BucketProps{
 		Encryption:             awss3.BucketEncryption_KMS,
@@ -162,8 +145,8 @@ func (t *Trail) addBuckets(props Props) {
 			},
 			{Id: jsii.String("drop-empty-markers"), ExpiredObjectDeleteMarker: jsii.Bool(true)},
 		},
-		RemovalPolicy:     policy,
-		AutoDeleteObjects: jsii.Bool(empty),
+		RemovalPolicy:     retention.Policy(props.Retain),
+		AutoDeleteObjects: jsii.Bool(!props.Retain),
 	}
 	if props.Retain {
 		// Governance and not compliance: compliance mode would bind even the root user to what was configured by mistake.
@@ -172,7 +155,7 @@ func (t *Trail) addBuckets(props Props) {
 		bucketProps.ObjectLockDefaultRetention = awss3.ObjectLockRetention_Governance(days(props.LockDays))
 	}
 	t.bucket = awss3.NewBucket(t.construct, jsii.String("Bucket"), bucketProps)
-	if empty {
+	if !props.Retain {
 		cdkprovider.DeclareLogGroup(t.construct, cdkprovider.AutoDeleteObjects, props.LogDays)
 	}
 }
