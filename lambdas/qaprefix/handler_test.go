@@ -99,7 +99,7 @@ func TestDeletion(t *testing.T) {
 			kind: "Delete", prepare: func(w *world) { writeBehind(w, 1000) }, left: 1, reason: "something still writes there",
 		},
 		"one object can't be deleted": {
-			kind: "Delete", prepare: func(w *world) { w.objects.Refused[prefix+"artifacts/1"] = true }, left: 1, reason: prefix + "artifacts/1: AccessDenied",
+			kind: "Delete", prepare: func(w *world) { w.objects.Failures[prefix+"artifacts/1"] = "AccessDenied" }, left: 1, reason: prefix + "artifacts/1: AccessDenied",
 		},
 		"a denied listing": {kind: "Delete", prepare: func(w *world) { w.cloud.Fail("s3:ListBucketVersions", fakeaws.Denied()) }, left: 2, reason: "AccessDenied"},
 	} {

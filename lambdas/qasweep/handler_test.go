@@ -98,8 +98,8 @@ func TestWhatIsNotTheEnvironmentsStays(t *testing.T) {
 	for _, f := range families {
 		w.ecs.Register(f, 1, "ACTIVE", nil)
 	}
-	objects := []string{"qa/" + slug + "-2/a 1", "qa/readme 1", "qa/" + slug + "x/a 1", "prod/a 1"}
-	w.bucket.Objects = append(w.bucket.Objects, objects...)
+	objects := []string{"qa/" + slug + "-2/a", "qa/readme", "qa/" + slug + "x/a", "prod/a"}
+	w.bucket.Put(objects...)
 	parameters := []string{"/slipway/prod/image", "/slipway/qa/shared/vpc-id", "/slipway/" + slug + "/image/more", "/slipway2/" + slug + "/image"}
 	for _, name := range parameters {
 		w.ssm.Parameters[name] = "x"
@@ -133,7 +133,7 @@ func TestWhatIsNotTheEnvironmentsStays(t *testing.T) {
 		}
 	}
 	for _, object := range objects {
-		if !slices.Contains(w.bucket.Objects, object) {
+		if !slices.Contains(w.bucket.Keys(), object) {
 			t.Errorf("%s is gone", object)
 		}
 	}
@@ -439,7 +439,7 @@ func TestManyPagesAndBatches(t *testing.T) {
 		all = append(all, w.leave(fmt.Sprintf("feature/%d", i), i))
 	}
 	for i := range 25 {
-		w.bucket.Objects = append(w.bucket.Objects, contract.EnvironmentPrefix(all[0].slug)+fmt.Sprintf("many/%d 1", i))
+		w.bucket.Put(contract.EnvironmentPrefix(all[0].slug) + fmt.Sprintf("many/%d", i))
 	}
 	w.runTwice()
 	for _, r := range all {

@@ -44,7 +44,7 @@ type world struct {
 	zone    *fakeaws.Zone
 	logs    *fakeaws.LogGroups
 	ecr     *fakeaws.ECR
-	bucket  *fakeaws.Versions
+	bucket  *fakeaws.Objects
 	secrets *fakeaws.Secrets
 	data    []string // environments that have a database
 
@@ -60,9 +60,10 @@ func newWorld(t *testing.T) *world {
 	w := &world{
 		t: t, cloud: c, ecs: fakeaws.NewECS(c, cluster), elb: fakeaws.NewELB(c), stacks: fakeaws.NewCloudFormation(c), sns: fakeaws.NewSNS(c),
 		ssm: fakeaws.NewSSM(c), zone: fakeaws.NewZone(c, "example.com"), logs: fakeaws.NewLogGroups(c), ecr: fakeaws.NewECR(c),
-		bucket: fakeaws.NewVersions(c, bucket), secrets: fakeaws.NewSecrets(c), now: now,
+		bucket: fakeaws.NewObjects(c, bucket), secrets: fakeaws.NewSecrets(c), now: now,
 		secretTags: map[string]map[string]string{}, imageFails: map[string]ecrtypes.ImageFailureCode{},
 	}
+	w.bucket.Prefix = contract.EnvironmentsPrefix
 	w.ecs.AllowFamilies()
 	w.elb.AllowAll()
 	w.ecr.AllowDelete(w.imageFails)
@@ -169,7 +170,8 @@ func (w *world) leave(branch string, n int) remains {
 		last.ImagePushedAt = aws.Time(now.Add(-30 * 24 * time.Hour))
 	}
 	w.data = append(w.data, slug)
-	w.bucket.Objects = append(w.bucket.Objects, contract.EnvironmentPrefix(slug)+"a 1", contract.EnvironmentPrefix(slug)+"a marker2", contract.EnvironmentPrefix(slug)+"b/c 1")
+	w.bucket.Put(contract.EnvironmentPrefix(slug)+"a", contract.EnvironmentPrefix(slug)+"b/c")
+	w.bucket.Hide(contract.EnvironmentPrefix(slug) + "a")
 	w.secrets.Values[r.secret], w.secretTags[r.secret] = "x", stack
 	w.ssm.Parameters[r.parameter] = fmt.Sprintf("%040d", n)
 	return r
@@ -191,7 +193,7 @@ func (w *world) left(r remains) (left []string) {
 	add(slices.Contains(w.logs.Names, r.logs), "log group")
 	add(w.ecr.Has(repository, r.digest), "image")
 	add(slices.Contains(w.data, r.slug), "database")
-	add(slices.ContainsFunc(w.bucket.Objects, func(o string) bool { return strings.HasPrefix(o, contract.EnvironmentPrefix(r.slug)) }), "objects")
+	add(slices.ContainsFunc(w.bucket.Keys(), func(key string) bool { return strings.HasPrefix(key, contract.EnvironmentPrefix(r.slug)) }), "objects")
 	_, secret := w.secrets.Values[r.secret]
 	add(secret, "secret")
 	_, parameter := w.ssm.Parameters[r.parameter]

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go"
 )
 
 // Version is one version of an object in a versioned bucket, or a delete marker.
@@ -23,9 +24,10 @@ type Objects struct {
 
 	Bucket   string
 	Versions []Version
-	Page     int             // of a listing; S3's is 1,000
-	Refused  map[string]bool // keys whose deletion is denied
-	made     int             // versions and markers so far
+	Prefix   string            // the policy's condition: nothing else may be listed
+	Page     int               // of a listing; S3's is 1,000
+	Failures map[string]string // key → code: what isn't deleted, with HTTP 200
+	made     int               // versions and markers so far
 }
 
 // S3's limits: https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html and API_ListObjectVersions.html
@@ -33,7 +35,7 @@ const objectPage = 1000
 
 // NewObjects adds a versioned bucket to the cloud.
 func NewObjects(c *Cloud, bucket string) *Objects {
-	o := &Objects{cloud: c, Bucket: bucket, Page: objectPage, Refused: map[string]bool{}}
+	o := &Objects{cloud: c, Bucket: bucket, Page: objectPage, Failures: map[string]string{}}
 	On(c, "S3", o.list)
 	On(c, "S3", o.delete)
 	return o
@@ -78,6 +80,9 @@ func (o *Objects) list(in *s3.ListObjectVersionsInput) (*s3.ListObjectVersionsOu
 		return nil, o.cloud.refuse(Invalid("%d keys in a page", n))
 	}
 	prefix, delimiter := aws.ToString(in.Prefix), aws.ToString(in.Delimiter)
+	if !strings.HasPrefix(prefix, o.Prefix) {
+		return nil, o.cloud.refuse(Denied())
+	}
 	sorted := slices.Clone(o.Versions)
 	slices.SortFunc(sorted, func(a, b Version) int { return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(b.ID, a.ID)) })
 	out := &s3.ListObjectVersionsOutput{IsTruncated: aws.Bool(false)}
@@ -123,7 +128,7 @@ func (o *Objects) delete(in *s3.DeleteObjectsInput) (*s3.DeleteObjectsOutput, er
 		return nil, err
 	}
 	if n := len(in.Delete.Objects); n == 0 || n > objectPage {
-		return nil, o.cloud.refuse(&s3types.NoSuchKey{Message: aws.String(fmt.Sprintf("%d objects: MalformedXML", n))})
+		return nil, o.cloud.refuse(&smithy.GenericAPIError{Code: "MalformedXML", Message: fmt.Sprintf("%d objects, 1 to %d are allowed", n, objectPage)})
 	}
 	out := &s3.DeleteObjectsOutput{}
 	for _, id := range in.Delete.Objects {
@@ -131,8 +136,8 @@ func (o *Objects) delete(in *s3.DeleteObjectsInput) (*s3.DeleteObjectsOutput, er
 			// Legal, but it leaves everything where it is and adds a marker.
 			return nil, o.cloud.refuse(Invalid("the deletion of %s without a version", aws.ToString(id.Key)))
 		}
-		if o.Refused[*id.Key] {
-			out.Errors = append(out.Errors, s3types.Error{Key: id.Key, Code: aws.String("AccessDenied"), Message: aws.String("Access Denied")})
+		if code := o.Failures[*id.Key]; code != "" {
+			out.Errors = append(out.Errors, s3types.Error{Key: id.Key, VersionId: id.VersionId, Code: &code})
 			continue
 		}
 		o.Versions = slices.DeleteFunc(o.Versions, func(v Version) bool { return v.Key == *id.Key && v.ID == *id.VersionId })
