@@ -9,40 +9,24 @@ from __future__ import annotations
 import json
 import os
 import threading
-from contextlib import contextmanager
 from pathlib import Path
 
 from .codedeploy_deployments import Deployments
 from .codedeploy_groups import Groups
-from .codedeploy_request import Refused
-
-_COLLECTIONS = ("applications", "configs", "groups", "deployments", "revisions")
-
-_READ_ONLY = ("Get", "List", "BatchGet")
+from .json_service import JsonService
 
 
-class CodeDeploy(Groups, Deployments):
+class CodeDeploy(Groups, Deployments, JsonService):
     """The service of one instance; every change is written to its file at once."""
 
-    def __init__(self, path: Path):
-        self._path = path
-        self._lock = threading.RLock()
-        try:
-            self._state = json.loads(path.read_text())
-        except FileNotFoundError:
-            self._state = {}
+    title = "CodeDeploy"
+    collections = ("applications", "configs", "groups", "deployments", "revisions")
+    read_only = ("Get", "List", "BatchGet")
+    unknown = "InvalidOperationException"
 
     def call(self, account: str, region: str, operation: str, request: dict) -> dict:
-        """Answers one operation; raises Refused with CodeDeploy's error code."""
-        method = getattr(self, "do_" + operation, None)
-        if method is None:
-            raise Refused("InvalidOperationException", f"{operation} isn't emulated by the local CodeDeploy")
-        with self._lock:
-            answer = method(self._scope(account, region), request) or {}
-            if not operation.startswith(_READ_ONLY):
-                self._save()
-            # The caller writes it down later; what is at work may change the record meanwhile.
-            answer = json.loads(json.dumps(answer))
+        """Answers one operation, and lets the deployments that it made begin."""
+        answer = super().call(account, region, operation, request)
         self.start_pending(account, region)
         return answer
 
@@ -50,29 +34,6 @@ class CodeDeploy(Groups, Deployments):
         """A deployment's record as it is now, to be read."""
         with self._lock:
             return json.loads(json.dumps(self._scope(account, region)["deployments"][identity]))
-
-    @contextmanager
-    def edit(self, account: str, region: str):
-        """The records of one account and region, to be read and changed; they are saved afterwards."""
-        with self._lock:
-            yield self._scope(account, region)
-            self._save()
-
-    def everything(self) -> list[tuple[str, str, dict]]:
-        """The (account, region, records) of all of them."""
-        with self._lock:
-            return [(*key.split("/", 1), scope) for key, scope in self._state.items()]
-
-    def _scope(self, account: str, region: str) -> dict:
-        scope = self._state.setdefault(f"{account}/{region}", {})
-        for name in _COLLECTIONS:
-            scope.setdefault(name, {})
-        return scope
-
-    def _save(self) -> None:
-        partial = self._path.with_suffix(".part")
-        partial.write_text(json.dumps(self._state))
-        partial.rename(self._path)
 
 
 _service: CodeDeploy | None = None
@@ -86,15 +47,6 @@ def service() -> CodeDeploy:
         if _service is None:
             _service = CodeDeploy(Path(os.environ["SLIPWAY_CODEDEPLOY"]))
         return _service
-
-
-def answer(account: str, region: str, target: str, body: bytes) -> tuple[int, bytes]:
-    """Answers one JSON request of this process's instance: (status, body)."""
-    try:
-        return 200, json.dumps(service().call(account, region, target.rpartition(".")[2],
-                                              json.loads(body or b"{}"))).encode()
-    except Refused as refused:
-        return 400, json.dumps({"__type": refused.code, "message": str(refused)}).encode()
 
 
 def start() -> None:

@@ -9,7 +9,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 
-from .codedeploy_request import Refused
+from .json_service import Refused
 
 HOOKS = ("BeforeInstall", "AfterInstall", "AfterAllowTestTraffic", "BeforeAllowTraffic", "AfterAllowTraffic")
 """The lifecycle events that may have a Lambda function, in their order."""

@@ -14,7 +14,8 @@ import time
 
 from . import codedeploy_appspec
 from .codedeploy_groups import check_alarms, check_rollback
-from .codedeploy_request import Refused, paged, required
+from .codedeploy_request import paged, required
+from .json_service import Refused
 
 STATUSES = ("Created", "Queued", "InProgress", "Baking", "Succeeded", "Failed", "Stopped", "Ready")
 

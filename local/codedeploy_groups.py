@@ -6,7 +6,8 @@ import time
 import uuid
 
 from . import codedeploy_weights
-from .codedeploy_request import Refused, required
+from .codedeploy_request import required
+from .json_service import Refused
 
 # https://docs.aws.amazon.com/codedeploy/latest/userguide/deployment-configurations.html
 _PREDEFINED = (*codedeploy_weights.PREDEFINED_ECS, "CodeDeployDefault.AllAtOnce", "CodeDeployDefault.HalfAtATime",

@@ -1,16 +1,10 @@
-"""What CodeDeploy's operations share: refusals, required fields, pages."""
+"""What CodeDeploy's operations share: required fields, pages."""
 
 from __future__ import annotations
 
+from .json_service import Refused
+
 PAGE = 100
-
-
-class Refused(Exception):
-    """An error answer: CodeDeploy's code and a message."""
-
-    def __init__(self, code: str, message: str):
-        super().__init__(message)
-        self.code = code
 
 
 def required(request: dict, field: str, code: str) -> str:

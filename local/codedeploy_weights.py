@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .codedeploy_request import Refused
+from .json_service import Refused
 
 ALL_AT_ONCE = {"type": "AllAtOnce"}
 

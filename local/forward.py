@@ -10,7 +10,6 @@ import http.client
 import re
 
 FORWARDED = {
-    "application-autoscaling": "Application Auto Scaling",
     "guardduty": "GuardDuty",
     "securityhub": "Security Hub",
 }

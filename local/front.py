@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 
-from . import account_settings, codedeploy, forward, guardduty, loadbalancers
+from . import account_settings, codedeploy, forward, guardduty, loadbalancers, scaling
 from .instance import REGION
+
+_OURS = {"codedeploy": codedeploy.service, "application-autoscaling": scaling.service}
+"""Signing name → the service of ours that answers."""
 
 
 def wrap(inner, moto_port: int, gateway: int):
@@ -21,9 +24,11 @@ def wrap(inner, moto_port: int, gateway: int):
             await _to_moto(scope, receive, send, moto_port)
             return
         signed = forward.scope(authorization)
-        if signed and signed[2] == "codedeploy":
-            status, content = codedeploy.answer(forward.account_of(signed[0]), signed[1],
-                                                _field(scope, b"x-amz-target"), await _body(receive))
+        if signed and signed[2] in _OURS:
+            # Aside, since Application Auto Scaling itself asks this server for ECS services.
+            status, content = await asyncio.to_thread(
+                _OURS[signed[2]]().answer, forward.account_of(signed[0]), signed[1],
+                _field(scope, b"x-amz-target"), await _body(receive))
             await _answer(send, status, [("Content-Type", "application/x-amz-json-1.1")], content)
             return
         if signed and account_settings.wanted(signed[2], scope["path"]):

@@ -218,6 +218,7 @@ def _server_environment(directory: Path, port: int, moto_port: int, engine: engi
         "SLIPWAY_MOTO_RECORDING": str(base / "moto-requests.jsonl"),
         "SLIPWAY_RECORDS": str(base / "records.json"),
         "SLIPWAY_CODEDEPLOY": str(base / "codedeploy.json"),
+        "SLIPWAY_SCALING": str(base / "scaling.json"),
         "SLIPWAY_DATABASE_CA": str(base / DATABASE_CA),
         # Lambdas are started with this environment.
         "DATABASE_CA_FILE": str(base / DATABASE_CA),
@@ -250,7 +251,7 @@ def down(directory: Path, purge: bool = False) -> bool:
             shutil.rmtree(directory / child, ignore_errors=True)
         _remove_volumes(directory, instance)
         for child in (DATABASE_CA, DATABASE_CA.replace(".pem", ".key"), "function-authorities.pem", "instance.json",
-                      "records.json", "codedeploy.json", "moto-requests.jsonl", "ministack.log", "moto.log"):
+                      "records.json", "codedeploy.json", "scaling.json", "moto-requests.jsonl", "ministack.log", "moto.log"):
             (directory / child).unlink(missing_ok=True)
         try:
             directory.rmdir()

@@ -42,27 +42,6 @@ def _replay(recording: Path, client) -> int:
     return count
 
 
-def _ask_ministack_for_ecs_services(endpoint: str) -> None:
-    """Lets Application Auto Scaling look for ECS services where they are: in ministack, not in moto."""
-    import boto3
-    from moto.applicationautoscaling.exceptions import AWSValidationException
-    from moto.applicationautoscaling.models import ApplicationAutoscalingBackend
-
-    def exists(self, resource_id: str) -> bool:
-        _, cluster, service = resource_id.split("/")
-        ecs = boto3.client("ecs", endpoint_url=endpoint, region_name=self.region_name,
-                           aws_access_key_id=self.account_id, aws_secret_access_key="test")
-        try:
-            found = ecs.describe_services(cluster=cluster, services=[service])["services"]
-        except ecs.exceptions.ClusterNotFoundException:
-            found = []
-        if not any(s["status"] == "ACTIVE" for s in found):
-            raise AWSValidationException(f"ECS service doesn't exist: {resource_id}")
-        return True
-
-    ApplicationAutoscalingBackend._ecs_service_exists_for_target = exists
-
-
 def _merge_features() -> None:
     """Lets UpdateDetector change the features that it names and keep the others, as GuardDuty does; moto forgets them."""
     from moto.guardduty.models import Detector
@@ -92,13 +71,8 @@ def main() -> None:
     from werkzeug.test import Client
 
     application = DomainDispatcherApplication(create_backend_app)
-    # Replayed services existed when they were recorded and may be gone by now, so the question is put only to
-    # requests that come after the replay.
-    from moto.applicationautoscaling.models import ApplicationAutoscalingBackend
-    ApplicationAutoscalingBackend._ecs_service_exists_for_target = lambda self, resource_id: True
     _merge_features()
     replayed = _replay(recording, Client(application))
-    _ask_ministack_for_ecs_services(os.environ["SLIPWAY_ENDPOINT"])
     recorder.start_recording()
 
     server = make_server("127.0.0.1", port, application, threaded=True, request_handler=MotoRequestHandler)

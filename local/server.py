@@ -20,7 +20,7 @@ def main() -> None:
 
     import ministack.app
 
-    from . import codedeploy, databases, front, patches, public_parameters, types_registry
+    from . import codedeploy, databases, front, patches, public_parameters, scaling_actions, types_registry
 
     patches.apply()
     databases.apply()
@@ -29,6 +29,7 @@ def main() -> None:
     ministack.app.app = front.wrap(ministack.app.app, int(os.environ["SLIPWAY_MOTO_PORT"]),
                                       int(os.environ["GATEWAY_PORT"]))
     codedeploy.start()
+    scaling_actions.start()
     ministack.app.main()
 
 

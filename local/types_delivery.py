@@ -1,11 +1,11 @@
-"""Scaling (moto), CodeDeploy (codedeploy.py), WAF, composite alarms, listeners' certificates, capacity providers."""
+"""Scaling (scaling.py), CodeDeploy (codedeploy.py), WAF, composite alarms, listeners' certificates, capacity providers."""
 
 from __future__ import annotations
 
 from . import records
 from .types_base import Call, Refused, Type, absent_is_done, fit, tags_upper, text, without
 
-# Application Auto Scaling (moto)
+# Application Auto Scaling (scaling.py)
 
 
 def target_identity(props: dict) -> str:
@@ -15,14 +15,21 @@ def target_identity(props: dict) -> str:
 
 def _target_put(call: Call) -> None:
     client = call.client("application-autoscaling")
-    client.register_scalable_target(
-        **fit(client, "register_scalable_target", without(call.props, "ScheduledActions", "Tags")))
+    target = fit(client, "register_scalable_target", without(call.props, "ScheduledActions"))
+    client.register_scalable_target(**target)
+    call.physical_id = target_identity(call.props)
+    parts = {name: target[name] for name in ("ServiceNamespace", "ResourceId", "ScalableDimension")}
+    wanted = [fit(client, "put_scheduled_action", action | parts) for action in call.props.get("ScheduledActions") or []]
+    for action in wanted:
+        client.put_scheduled_action(**action)
+    gone = {action["ScheduledActionName"] for action in call.old.get("ScheduledActions") or []}
+    for name in sorted(gone - {action["ScheduledActionName"] for action in wanted}):
+        absent_is_done(lambda: client.delete_scheduled_action(**parts, ScheduledActionName=name), "ObjectNotFoundException")
 
 
 def _target_create(call: Call):
     _target_put(call)
-    identity = target_identity(call.props)
-    return identity, {"Id": identity}
+    return call.physical_id, {"Id": call.physical_id}
 
 
 def _target_update(call: Call):
@@ -33,8 +40,7 @@ def _target_update(call: Call):
 def _target_delete(call: Call):
     resource, dimension, namespace = call.physical_id.split("|")
     absent_is_done(lambda: call.client("application-autoscaling").deregister_scalable_target(
-        ServiceNamespace=namespace, ResourceId=resource, ScalableDimension=dimension),
-        "ObjectNotFoundException", "ValidationException")
+        ServiceNamespace=namespace, ResourceId=resource, ScalableDimension=dimension), "ObjectNotFoundException")
 
 
 def policy_target(props: dict) -> dict:
@@ -58,7 +64,6 @@ def _policy_create(call: Call):
 
 
 def _policy_update(call: Call):
-    # moto makes a new ARN at each change; on AWS it stays, and nothing asks for a policy by it.
     _policy_put(call)
     return {"Arn": call.physical_id}
 
@@ -66,7 +71,7 @@ def _policy_update(call: Call):
 def _policy_delete(call: Call):
     absent_is_done(lambda: call.client("application-autoscaling").delete_scaling_policy(
         PolicyName=call.props["PolicyName"], **policy_target(call.props)),
-        "ObjectNotFoundException", "ValidationException")
+        "ObjectNotFoundException")
 
 
 # CodeDeploy (codedeploy.py)

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local import codedeploy, codedeploy_appspec, codedeploy_deployments, codedeploy_lifecycle, codedeploy_rollback, tasksets
-from local.codedeploy_request import Refused, paged
+from local.codedeploy_request import paged
 from local.codedeploy_traffic import shifted
 from local.codedeploy_weights import PREDEFINED_ECS, check, steps
+from local.json_service import Refused
 from local.targets import choose, groups_of
 
 ACCOUNT, REGION = "000000000000", "eu-west-1"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -71,6 +73,7 @@ def changed() -> dict:
                             {"Key": "slipway:expires", "Value": "2026-01-01T00:00:00Z"}]
     props("Td")["Cpu"], props("Td")["Memory"] = "512", "1024"
     props("St")["MaxCapacity"] = 6
+    props("St")["ScheduledActions"] = [props("St")["ScheduledActions"][1] | {"Schedule": "rate(1 day)"}]
     props("Sp")["TargetTrackingScalingPolicyConfiguration"]["TargetValue"] = 50
     props("Gd")["FindingPublishingFrequency"] = "ONE_HOUR"
     props("Trail")["IsLogging"] = False
@@ -164,6 +167,26 @@ def test_things_without_an_api_are_records_that_status_lists(aws, stack):
     assert shown.count("record only") == 4
 
 
+def scheduled(aws) -> list[dict]:
+    return aws.client("application-autoscaling").describe_scheduled_actions(ServiceNamespace="ecs")["ScheduledActions"]
+
+
+def test_scheduled_actions_of_a_template_are_made_and_carried_out(aws, stack):
+    client = aws.client("application-autoscaling")
+    assert [(a["ScheduledActionName"], a["Schedule"], a.get("Timezone"), a["ScalableTargetAction"]) for a in scheduled(aws)] == [
+        ("wake", "cron(0 7 ? * MON-FRI *)", "Europe/Dublin", {"MinCapacity": 0, "MaxCapacity": 4}),
+        ("sleep", "cron(0 20 ? * MON-FRI *)", None, {"MaxCapacity": 0})]
+    assert scheduled(aws)[1]["StartTime"] == datetime(2099, 1, 1, tzinfo=UTC)
+    target = {n: scheduled(aws)[0][n] for n in ("ServiceNamespace", "ResourceId", "ScalableDimension")}
+    soon = datetime.now(UTC) + timedelta(seconds=2)
+    client.put_scheduled_action(**target, ScheduledActionName="soon", Schedule=f"at({soon:%Y-%m-%dT%H:%M:%S})", ScalableTargetAction={"MaxCapacity": 3})
+    deadline = time.monotonic() + 15
+    while client.describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"][0]["MaxCapacity"] != 3:
+        assert time.monotonic() < deadline, "the action wasn't carried out"
+        time.sleep(0.2)
+    client.delete_scheduled_action(**target, ScheduledActionName="soon")
+
+
 def test_an_unchanged_template_is_no_update(aws, stack):
     with pytest.raises(ClientError, match="No updates are to be performed"):
         aws.put("all", template(), "update")
@@ -205,6 +228,7 @@ def test_changes_are_made_in_place(aws, stack):
     assert provider["ClientIDList"] == ["sts.amazonaws.com", "another"]
     scaling = aws.client("application-autoscaling").describe_scalable_targets(ServiceNamespace="ecs")
     assert [t["MaxCapacity"] for t in scaling["ScalableTargets"]] == [6]
+    assert [(a["ScheduledActionName"], a["Schedule"]) for a in scheduled(aws)] == [("sleep", "rate(1 day)")]
     detector = aws.client("guardduty").get_detector(DetectorId=after["RefGd"])
     assert detector["FindingPublishingFrequency"] == "ONE_HOUR"
     assert aws.client("cloudtrail").get_trail_status(Name=after["AttTrailArn"])["IsLogging"] is False
@@ -249,6 +273,7 @@ def test_the_state_survives_a_restart(aws, stack):
     after = aws.client("cloudformation").describe_stack_resources(StackName="all")["StackResources"]
     assert [r["PhysicalResourceId"] for r in after] == [r["PhysicalResourceId"] for r in before]
     assert aws.client("guardduty").list_detectors()["DetectorIds"] == detectors
+    assert [a["ScheduledActionName"] for a in scheduled(aws)] == ["sleep"]
     assert aws.client("codedeploy").list_applications()["applications"] == ["all-app"]
 
 
