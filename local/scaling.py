@@ -53,7 +53,7 @@ def check(operation: str, request: dict) -> None:
 
 def _faults(shape, value, path: str):
     kinds = {"structure": dict, "list": list, "string": str, "integer": int, "long": int, "boolean": bool,
-             "double": (int, float), "timestamp": (int, float)}
+             "double": (int, float), "timestamp": (int, float), "map": dict}
     if not isinstance(value, kinds[shape.type_name]) or shape.type_name != "boolean" and isinstance(value, bool):
         yield f"Value {value!r} at '{path}' failed to satisfy constraint: Member must be a {shape.type_name}"
         return
@@ -150,13 +150,13 @@ class Scaling(JsonService):
 
     title = "Application Auto Scaling"
     collections = ("targets", "actions", "policies", "activities")
-    read_only = ("Describe",)
+    read_only = ("Describe", "List")
     unknown = "UnknownOperationException"
 
     def call(self, account: str, region: str, operation: str, request: dict) -> dict:
         if hasattr(self, "do_" + operation):
             check(operation, request)
-            if request["ServiceNamespace"] != "ecs":
+            if request.get("ServiceNamespace", "ecs") != "ecs":
                 raise invalid(f"{request['ServiceNamespace']} isn't emulated by the local {self.title}: it scales ECS services")
         return super().call(account, region, operation, request | {"account": account, "region": region})
 
@@ -165,8 +165,6 @@ class Scaling(JsonService):
     def do_RegisterScalableTarget(self, scope: dict, request: dict) -> dict:
         if request["ScalableDimension"] != "ecs:service:DesiredCount" or not re.fullmatch(r"service/[^/]+/[^/]+", request["ResourceId"]):
             raise invalid("Unsupported service namespace, resource type or scalable dimension")
-        if request.get("Tags"):
-            raise invalid("tags of scalable targets aren't emulated")
         old = scope["targets"].get(key(request))
         low, high = (request.get(n, (old or {}).get(n)) for n in ("MinCapacity", "MaxCapacity"))
         if low is None or high is None:
@@ -175,10 +173,12 @@ class Scaling(JsonService):
         account, region = request["account"], request["region"]
         if desired(account, region, request["ResourceId"]) is None:
             raise invalid(f"ECS service doesn't exist: {request['ResourceId']}")
+        if old and request.get("Tags"):
+            raise invalid("Tags are for new scalable targets: use TagResource")
         # The role is ECS's own, whatever is given: https://docs.aws.amazon.com/autoscaling/application/APIReference/API_RegisterScalableTarget.html
         target = old or {name: request[name] for name in _TARGET} | {
             "RoleARN": f"arn:aws:iam::{account}:{_ROLE}", "CreationTime": time.time(),
-            "SuspendedState": dict.fromkeys(_SUSPENDED, False),
+            "SuspendedState": dict.fromkeys(_SUSPENDED, False), "tags": request.get("Tags", {}),
             "ScalableTargetARN": f"arn:aws:application-autoscaling:{region}:{account}:scalable-target/0ec5{uuid.uuid4().hex}"}
         target |= {"MinCapacity": low, "MaxCapacity": high,
                    "SuspendedState": target["SuspendedState"] | request.get("SuspendedState", {})}
@@ -196,6 +196,24 @@ class Scaling(JsonService):
             raise Refused("ObjectNotFoundException", f"No scalable target found for {_words(request)}")
         for name in ("actions", "policies"):
             scope[name] = {k: r for k, r in scope[name].items() if key(r) != key(request)}
+
+    def do_ListTagsForResource(self, scope: dict, request: dict) -> dict:
+        return {"Tags": self._target_of_arn(scope, request)["tags"]}
+
+    def do_TagResource(self, scope: dict, request: dict) -> None:
+        self._target_of_arn(scope, request)["tags"] |= request["Tags"]
+
+    def do_UntagResource(self, scope: dict, request: dict) -> None:
+        tags = self._target_of_arn(scope, request)["tags"]
+        for name in request["TagKeys"]:
+            tags.pop(name, None)
+
+    def _target_of_arn(self, scope: dict, request: dict) -> dict:
+        arn = request["ResourceARN"]
+        found = next((t for t in scope["targets"].values() if t["ScalableTargetARN"] == arn), None)
+        if found is None:
+            raise Refused("ResourceNotFoundException", f"There is no scalable target {arn}")
+        return found
 
     # Scheduled actions
 

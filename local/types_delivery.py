@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import records
-from .types_base import Call, Refused, Type, absent_is_done, fit, tags_upper, text, without
+from .types_base import Call, Refused, Type, absent_is_done, fit, tags_map, tags_upper, text, without
 
 # Application Auto Scaling (scaling.py)
 
@@ -15,9 +15,14 @@ def target_identity(props: dict) -> str:
 
 def _target_put(call: Call) -> None:
     client = call.client("application-autoscaling")
-    target = fit(client, "register_scalable_target", without(call.props, "ScheduledActions"))
-    client.register_scalable_target(**target)
+    target = fit(client, "register_scalable_target", without(call.props, "ScheduledActions", "Tags"))
+    arn = client.register_scalable_target(**target)["ScalableTargetARN"]
     call.physical_id = target_identity(call.props)
+    tags, old = tags_map(call.props.get("Tags")), tags_map(call.old.get("Tags"))
+    if tags:
+        client.tag_resource(ResourceARN=arn, Tags=tags)
+    if old.keys() - tags.keys():
+        client.untag_resource(ResourceARN=arn, TagKeys=sorted(old.keys() - tags.keys()))
     parts = {name: target[name] for name in ("ServiceNamespace", "ResourceId", "ScalableDimension")}
     wanted = [fit(client, "put_scheduled_action", action | parts) for action in call.props.get("ScheduledActions") or []]
     for action in wanted:

@@ -278,6 +278,14 @@ def test_a_deregistered_target_takes_its_actions_along(ask, target):
         assert ask(operation, ServiceNamespace="ecs")[field] == []
 
 
+def test_tags_of_a_target(ask, ecs):
+    arn = ask("RegisterScalableTarget", TARGET, MinCapacity=0, MaxCapacity=1, Tags={"a": "b", "c": "d"})["ScalableTargetARN"]
+    ask("TagResource", ResourceARN=arn, Tags={"a": "x", "e": "f"})
+    ask("UntagResource", ResourceARN=arn, TagKeys=["c", "never"])
+    ask("RegisterScalableTarget", TARGET, MaxCapacity=2)
+    assert ask("ListTagsForResource", ResourceARN=arn) == {"Tags": {"a": "x", "e": "f"}}
+
+
 def test_an_update_of_an_action_keeps_what_it_does_not_name_but_for_start_and_end(ask, target):
     ask("PutScheduledAction", ACTION, StartTime=1800000000, EndTime=1900000000)
     first = ask("DescribeScheduledActions", TARGET)["ScheduledActions"][0]
@@ -312,6 +320,8 @@ WITHOUT = {"ServiceNamespace": "ecs", "ResourceId": "service/c/other", "Scalable
     ("RegisterScalableTarget", TARGET | {"ScalableDimension": "dynamodb:table:ReadCapacityUnits"}, "ValidationException"),
     ("RegisterScalableTarget", TARGET | {"ServiceNamespace": "dynamodb"}, "ValidationException"),
     ("RegisterScalableTarget", {"ServiceNamespace": "ecs"}, "ValidationException"),
+    ("RegisterScalableTarget", TARGET | {"Tags": {"a": "b"}}, "ValidationException"),  # for new ones only
+    ("TagResource", {"ResourceARN": "arn:aws:application-autoscaling:eu-west-1:0:scalable-target/x", "Tags": {}}, "ResourceNotFoundException"),
     ("DeregisterScalableTarget", WITHOUT, "ObjectNotFoundException"),
     ("PutScheduledAction", ACTION | WITHOUT, "ObjectNotFoundException"),
     ("PutScheduledAction", {n: v for n, v in ACTION.items() if n != "Schedule"}, "ValidationException"),

@@ -228,6 +228,7 @@ def test_changes_are_made_in_place(aws, stack):
     assert provider["ClientIDList"] == ["sts.amazonaws.com", "another"]
     scaling = aws.client("application-autoscaling").describe_scalable_targets(ServiceNamespace="ecs")
     assert [t["MaxCapacity"] for t in scaling["ScalableTargets"]] == [6]
+    assert aws.client("application-autoscaling").list_tags_for_resource(ResourceARN=scaling["ScalableTargets"][0]["ScalableTargetARN"])["Tags"] == {"a": "c", "n": "m"}
     assert [(a["ScheduledActionName"], a["Schedule"]) for a in scheduled(aws)] == [("sleep", "rate(1 day)")]
     detector = aws.client("guardduty").get_detector(DetectorId=after["RefGd"])
     assert detector["FindingPublishingFrequency"] == "ONE_HOUR"
