@@ -130,12 +130,51 @@ func TestUpFailsWhenTheDeploymentOrTheAnswerIsWrong(t *testing.T) {
 	}
 }
 
-func TestAnEnvironmentBehindSignInIsThere(t *testing.T) {
-	a := newWorld(t)
-	a.images = []string{commit}
-	a.answer = func(string) (version, error) { return version{}, &gated{"302 Found"} }
-	if err := a.run(up, options{branch: "feature/x"}); err != nil || !strings.Contains(a.log.String(), "it asks for sign-in") {
-		t.Errorf("%v, %s", err, a.log.String())
+// The load balancer asks for sign-in before it looks for a task, so what it answers says nothing of the environment.
+func TestAnEnvironmentBehindSignInIsThereOnceItsTasksRun(t *testing.T) {
+	for sentence, c := range map[string]struct {
+		status int
+		starts bool // its task runs after the third look
+		want   string
+	}{
+		"sign-in":                            {http.StatusFound, true, ""},
+		"an API that wants a token":          {http.StatusUnauthorized, true, ""},
+		"a network that isn't allowed":       {http.StatusForbidden, true, ""},
+		"sign-in, and no task ever runs":     {http.StatusFound, false, "after 10m0s: it asks for sign-in, or this network may not see it, and 0 of 1 tasks run"},
+		"an address that nobody answers for": {http.StatusNotFound, true, "after 10m0s: it answers 404 Not Found"},
+	} {
+		for name, sub := range map[string]func(*world) error{
+			"up":   func(a *world) error { return a.run(up, options{branch: "feature/x"}) },
+			"wake": func(a *world) error { return a.run(wake, options{branch: "feature/x"}) },
+		} {
+			t.Run(name+": "+sentence, func(t *testing.T) {
+				a := newWorld(t)
+				a.images = []string{commit}
+				slug := a.environment("feature/x", start.Add(24*time.Hour), 1)
+				service := a.find(slug)
+				service.RunningCount = 0
+				looks := 0
+				server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if looks++; looks == 3 && c.starts {
+						service.RunningCount = 1
+					}
+					w.Header().Set("Location", "https://sign-in.example.com/authorize")
+					w.WriteHeader(c.status)
+				}))
+				defer server.Close()
+				a.site = newSite(server.URL)
+				err := sub(a)
+				if c.want != "" {
+					if err == nil || !strings.Contains(err.Error(), c.want) {
+						t.Errorf("%v, want %q", err, c.want)
+					}
+					return
+				}
+				if err != nil || looks != 3 || !strings.Contains(a.log.String(), "its version isn't checked") || !strings.Contains(a.out.String(), "https://"+slug) {
+					t.Errorf("%v after %d looks, %q %q", err, looks, a.log.String(), a.out.String())
+				}
+			})
+		}
 	}
 }
 

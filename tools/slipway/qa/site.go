@@ -92,7 +92,8 @@ func (v version) is(slug, image string) error {
 	return nil
 }
 
-// answers waits until the environment answers with the image.
+// answers waits until the environment answers with the image. Where this machine isn't let in, what answers is the load balancer,
+// and that whether a task runs or not: then ECS must say that one does.
 func (s *session) answers(ctx context.Context, slug, image string) error {
 	host := contract.HostName(slug, s.cfg.Domain)
 	for deadline := s.now().Add(answerTime); ; {
@@ -100,12 +101,15 @@ func (s *session) answers(ctx context.Context, slug, image string) error {
 		if err == nil {
 			err = v.is(slug, image)
 		}
-		var no *gated
+		no := (*gated)(nil)
+		if errors.As(err, &no) {
+			err = s.runs(ctx, slug)
+		}
 		switch {
-		case err == nil:
+		case err == nil && no != nil:
+			fmt.Fprintf(s.log, "https://%s answers %s: it asks for sign-in, or this network may not see it. Its tasks run; its version isn't checked.\n", host, no.status)
 			return nil
-		case errors.As(err, &no):
-			fmt.Fprintf(s.log, "https://%s answers %s: it asks for sign-in, or this network may not see it. So its version isn't checked.\n", host, no.status)
+		case err == nil:
 			return nil
 		case s.now().After(deadline):
 			return fmt.Errorf("https://%s doesn't answer as it should after %s: %w; its tasks' log is %s", host, answerTime, err,
@@ -115,4 +119,18 @@ func (s *session) answers(ctx context.Context, slug, image string) error {
 			return fmt.Errorf("wait for https://%s: %w", host, err)
 		}
 	}
+}
+
+// runs says why the environment's service has no task of its own running.
+func (s *session) runs(ctx context.Context, slug string) error {
+	service, err := s.service(ctx, slug)
+	switch {
+	case err != nil:
+		return err
+	case service == nil:
+		return errors.New("it asks for sign-in, or this network may not see it, and it has no service")
+	case service.Desired == 0 || service.Running < service.Desired:
+		return fmt.Errorf("it asks for sign-in, or this network may not see it, and %d of %d tasks run", service.Running, service.Desired)
+	}
+	return nil
 }

@@ -51,6 +51,7 @@ type world struct {
 	programs   []string
 	failCDK    error
 	answer     func(host string) (version, error)
+	site       site // instead of the answer
 	out, log   bytes.Buffer
 }
 
@@ -82,8 +83,11 @@ func (a *world) run(sub func(context.Context, *session, options) error, o option
 	}
 	a.out.Reset()
 	a.log.Reset()
+	if a.site == nil {
+		a.site = a
+	}
 	s := &session{
-		cfg: cfg, site: a, runner: shell{a}, out: &a.out, log: &a.log, now: func() time.Time { return a.now },
+		cfg: cfg, site: a.site, runner: shell{a}, out: &a.out, log: &a.log, now: func() time.Time { return a.now },
 		wait: func(_ context.Context, d time.Duration) error { a.now = a.now.Add(d); return nil },
 		aws:  clients{ecs: a, stacks: a, parameters: a, rules: a, images: a, scaling: a},
 	}
