@@ -1,4 +1,4 @@
-"""API operations that ministack's services lack and the project calls: EC2, load balancers, tagging."""
+"""API operations that ministack's services lack or do otherwise, and the project calls: EC2, load balancers, secrets, tagging."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import json
 
 def apply() -> None:
     """Adds the operations to ministack's own tables."""
-    from ministack.services import alb, ec2, tagging
+    from ministack.services import alb, ec2, secretsmanager, tagging
 
     ec2._ACTION_MAP |= {
         "ModifyInstanceAttribute": _modify_instance_attribute,
@@ -21,6 +21,7 @@ def apply() -> None:
         "DescribeListenerCertificates": _describe_certificates,
     }
     tagging._COLLECTORS["logs"] = _tagged_log_groups
+    secretsmanager._filter_secret_names = lambda names, filters: [n for n in names if _passes(secretsmanager._secrets[n], filters)]
     original = tagging._get_resources
     page_by_page = lambda data: paged(original, data)  # noqa: E731
     from .patches import replace_everywhere
@@ -29,6 +30,24 @@ def apply() -> None:
     for table in vars(tagging).values():
         if isinstance(table, dict) and table.get("GetResources") is original:
             table["GetResources"] = page_by_page
+
+
+# Secrets Manager
+
+def _passes(secret: dict, filters: list[dict]) -> bool:
+    """Whether a secret passes all filters of ListSecrets, each of which takes the beginnings of values; ministack wants whole ones.
+
+    https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_Filter.html
+    """
+    texts = {"name": [secret["Name"]], "description": [secret.get("Description", "").lower()],
+             "tag-key": [t["Key"] for t in secret.get("Tags", [])], "tag-value": [t["Value"] for t in secret.get("Tags", [])]}
+    for wanted in filters:
+        if wanted["Key"] not in texts:
+            raise ValueError(f"the filter {wanted['Key']} of ListSecrets isn't emulated")
+        values = [v.lower() if wanted["Key"] == "description" else v for v in wanted["Values"]]
+        if not any(any(t.startswith(v.removeprefix("!")) for t in texts[wanted["Key"]]) != v.startswith("!") for v in values):
+            return False
+    return True
 
 
 # EC2

@@ -1,4 +1,4 @@
-"""ECS where ministack differs from AWS: repeated creation, pages of services, active revisions, answers while tasks start."""
+"""ECS where ministack differs from AWS: repeated creation, pages, families, active revisions, answers while tasks start."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ def apply() -> None:
             service.pop("_created_by", None)
         return update(data)
 
-    lists, deletes = ecs._list_services, ecs._delete_task_definitions
+    lists, deletes, names = ecs._list_services, ecs._delete_task_definitions, ecs._list_task_definition_families
     for original, replacement in ((create, create_once), (update, update_service), (ecs._sanitize, sanitized),
-                                  (lists, lambda data: paged(lists, data)), (deletes, lambda data: deleted(ecs, deletes, data))):
+                                  (lists, lambda data: paged(lists, data)), (deletes, lambda data: deleted(ecs, deletes, data)),
+                                  (names, lambda data: list_families(ecs, data))):
         replace_everywhere(original, replacement)
         for action, handler in ecs._ACTION_MAP.items():
             if handler is original:
@@ -90,14 +91,39 @@ def paged(list_services, data: dict):
     return status, headers, json.dumps(answer).encode()
 
 
+def list_families(ecs, data: dict):
+    """ListTaskDefinitionFamilies, which ministack has without pages, and without the status that names both kinds."""
+    from ministack.core.responses import error_response_json, json_response
+
+    size, token = data.get("maxResults") or LARGEST_PAGE, data.get("nextToken") or ""
+    if not 1 <= size <= LARGEST_PAGE:
+        return error_response_json("InvalidParameterException", f"maxResults must be between 1 and {LARGEST_PAGE}", 400)
+    found = families(ecs._task_defs.values(), data.get("familyPrefix", ""), data.get("status", "ALL"))
+    rest = [name for name in found if name > token]
+    return json_response({"families": rest[:size]} | ({"nextToken": rest[size - 1]} if len(rest) > size else {}))
+
+
+def families(definitions, prefix: str, status: str) -> list[str]:
+    """The names of task definitions; ACTIVE are those with an active revision, INACTIVE those without, ALL are both.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTaskDefinitionFamilies.html
+    """
+    everything = {d["family"] for d in definitions if d["family"].startswith(prefix)}
+    active = {d["family"] for d in definitions if d["status"] == "ACTIVE"} & everything
+    return sorted({"ALL": everything, "ACTIVE": active, "INACTIVE": everything - active}[status])
+
+
 def deleted(ecs, delete, data: dict):
-    """DeleteTaskDefinitions, refused for revisions that are still active; ministack deletes these too.
+    """DeleteTaskDefinitions, refused for more than ten, and for revisions that are still active; ministack deletes these too.
 
     https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeleteTaskDefinitions.html
     """
     from ministack.core.responses import error_response_json
 
-    for arn in data.get("taskDefinitions") or []:
+    wanted = data.get("taskDefinitions") or []
+    if not 1 <= len(wanted) <= 10:
+        return error_response_json("InvalidParameterException", f"{len(wanted)} task definitions; 1 to 10 can be deleted", 400)
+    for arn in wanted:
         if (ecs._task_defs.get(ecs._resolve_td_delete_key(arn)) or {}).get("status") == "ACTIVE":
             return error_response_json("InvalidParameterException", f"Task definition {arn} is ACTIVE: deregister it first", 400)
     return delete(data)

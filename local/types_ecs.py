@@ -114,6 +114,9 @@ def _service_update(call: Call):
     changed = {k: v for k, v in call.props.items() if call.changed(k)}
     if "DeploymentController" in changed:
         raise Refused("a change of the deployment controller isn't emulated: delete the service first")
+    if changed and call.props.get("DesiredCount") is not None:
+        # CloudFormation states it in each update, so it undoes what autoscaling or a person set meanwhile.
+        changed["DesiredCount"] = call.props["DesiredCount"]
     # What a service with the controller CODE_DEPLOY can't change, UpdateService refuses in AWS's words.
     parameters = service_parameters(client, "update_service", changed)
     if parameters:

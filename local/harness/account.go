@@ -19,7 +19,7 @@ import (
 // GiveAccountSettings gives the account what somebody may have set before the platform came: a weak password policy and a
 // detector with other features.
 func (l *Local) GiveAccountSettings(ctx context.Context) error {
-	cfg := l.awsConfig()
+	cfg := l.Config()
 	_, err := iam.NewFromConfig(cfg).UpdateAccountPasswordPolicy(ctx, &iam.UpdateAccountPasswordPolicyInput{
 		MinimumPasswordLength: aws.Int32(8), RequireNumbers: true, MaxPasswordAge: aws.Int32(365), PasswordReusePrevention: aws.Int32(3),
 	})
@@ -49,7 +49,7 @@ func (l *Local) GiveAccountSettings(ctx context.Context) error {
 
 // AccountSettings describes the account's own settings, one a line, in order.
 func (l *Local) AccountSettings(ctx context.Context) ([]string, error) {
-	cfg := l.awsConfig()
+	cfg := l.Config()
 	var found []string
 	add := func(format string, args ...any) { found = append(found, fmt.Sprintf(format, args...)) }
 
@@ -85,7 +85,7 @@ func (l *Local) AccountSettings(ctx context.Context) ([]string, error) {
 }
 
 func (l *Local) detectors(ctx context.Context) ([]string, error) {
-	client := guardduty.NewFromConfig(l.awsConfig())
+	client := guardduty.NewFromConfig(l.Config())
 	list, err := client.ListDetectors(ctx, &guardduty.ListDetectorsInput{})
 	if err != nil {
 		return nil, fmt.Errorf("list detectors: %w", err)

@@ -35,8 +35,8 @@ type Environment struct {
 	ARN     string
 }
 
-// awsConfig is the SDK configuration for the instance.
-func (l *Local) awsConfig() aws.Config {
+// Config is the SDK configuration for the instance.
+func (l *Local) Config() aws.Config {
 	return aws.Config{
 		Region:       Region,
 		BaseEndpoint: aws.String(l.Endpoint()),
@@ -45,17 +45,17 @@ func (l *Local) awsConfig() aws.Config {
 }
 
 // ECS is a client of the instance.
-func (l *Local) ECS() *ecs.Client { return ecs.NewFromConfig(l.awsConfig()) }
+func (l *Local) ECS() *ecs.Client { return ecs.NewFromConfig(l.Config()) }
 
 // CloudFormation is a client of the instance.
 func (l *Local) CloudFormation() *cloudformation.Client {
-	return cloudformation.NewFromConfig(l.awsConfig())
+	return cloudformation.NewFromConfig(l.Config())
 }
 
-// shared is a value that the QA stage publishes under a key.
-func (l *Local) shared(ctx context.Context, platform, stage, key string) (string, error) {
+// Shared is a value that the QA stage publishes under a key.
+func (l *Local) Shared(ctx context.Context, platform, stage, key string) (string, error) {
 	name := contract.SharedParameter(platform, stage, key)
-	found, err := ssm.NewFromConfig(l.awsConfig()).GetParameter(ctx, &ssm.GetParameterInput{Name: &name})
+	found, err := ssm.NewFromConfig(l.Config()).GetParameter(ctx, &ssm.GetParameterInput{Name: &name})
 	if err != nil {
 		return "", fmt.Errorf("read the parameter %s: %w", name, err)
 	}
@@ -64,35 +64,41 @@ func (l *Local) shared(ctx context.Context, platform, stage, key string) (string
 
 // QADatabases are the environments that have a database or a role, as the function says that makes them.
 func (l *Local) QADatabases(ctx context.Context, platform, stage string) ([]string, error) {
-	function, err := l.shared(ctx, platform, stage, contract.KeyDatabaseMakerARN)
+	function, err := l.Shared(ctx, platform, stage, contract.KeyDatabaseMakerARN)
 	if err != nil {
 		return nil, err
 	}
-	payload, err := json.Marshal(contract.DataRequest{Sweep: contract.SweepList})
+	var answer contract.DataAnswer
+	err = l.Invoke(ctx, function, contract.DataRequest{Sweep: contract.SweepList}, &answer)
+	return answer.Environments, err
+}
+
+// Invoke runs a function and waits; answer takes what it returns.
+func (l *Local) Invoke(ctx context.Context, function string, event, answer any) error {
+	payload, err := json.Marshal(event)
 	if err != nil {
-		return nil, fmt.Errorf("write the request: %w", err)
+		return fmt.Errorf("write the event for %s: %w", function, err)
 	}
-	out, err := lambda.NewFromConfig(l.awsConfig()).Invoke(ctx, &lambda.InvokeInput{FunctionName: &function, Payload: payload})
+	out, err := lambda.NewFromConfig(l.Config()).Invoke(ctx, &lambda.InvokeInput{FunctionName: &function, Payload: payload})
 	if err != nil {
-		return nil, fmt.Errorf("invoke the databases' function: %w", err)
+		return fmt.Errorf("invoke %s: %w", function, err)
 	}
 	if out.FunctionError != nil {
-		return nil, fmt.Errorf("the databases' function failed: %s", out.Payload)
+		return fmt.Errorf("the function %s failed: %s", function, out.Payload)
 	}
-	var answer contract.DataAnswer
-	if err := json.Unmarshal(out.Payload, &answer); err != nil {
-		return nil, fmt.Errorf("read the databases' answer: %w", err)
+	if err := json.Unmarshal(out.Payload, answer); err != nil {
+		return fmt.Errorf("read what %s returned: %w", function, err)
 	}
-	return answer.Environments, nil
+	return nil
 }
 
 // QAPrefixes are the environments that have objects, or old versions of objects, in the QA stage's bucket.
 func (l *Local) QAPrefixes(ctx context.Context, platform, stage string) ([]string, error) {
-	bucket, err := l.shared(ctx, platform, stage, contract.KeyBucketName)
+	bucket, err := l.Shared(ctx, platform, stage, contract.KeyBucketName)
 	if err != nil {
 		return nil, err
 	}
-	client := s3.NewFromConfig(l.awsConfig(), func(o *s3.Options) { o.UsePathStyle = true })
+	client := s3.NewFromConfig(l.Config(), func(o *s3.Options) { o.UsePathStyle = true })
 	out, err := client.ListObjectVersions(ctx, &s3.ListObjectVersionsInput{
 		Bucket: &bucket, Prefix: aws.String(contract.EnvironmentsPrefix), Delimiter: aws.String("/"),
 	})
@@ -179,14 +185,14 @@ func (l *Local) Stacks(ctx context.Context, prefix string) (map[string]cfntypes.
 
 // LoadBalancers is a client of the instance.
 func (l *Local) LoadBalancers() *elasticloadbalancingv2.Client {
-	return elasticloadbalancingv2.NewFromConfig(l.awsConfig())
+	return elasticloadbalancingv2.NewFromConfig(l.Config())
 }
 
 // Leftovers names what the platform has in the account: the resources that carry its tag, load balancers, Lambda
 // functions, ECS clusters and active task definitions. It is empty where the platform was never deployed.
 func (l *Local) Leftovers(ctx context.Context, platform string) ([]string, error) {
 	var found []string
-	tagged := resourcegroupstaggingapi.NewGetResourcesPaginator(resourcegroupstaggingapi.NewFromConfig(l.awsConfig()),
+	tagged := resourcegroupstaggingapi.NewGetResourcesPaginator(resourcegroupstaggingapi.NewFromConfig(l.Config()),
 		&resourcegroupstaggingapi.GetResourcesInput{TagFilters: []taggingtypes.TagFilter{{Key: aws.String("slipway:platform"), Values: []string{platform}}}})
 	for tagged.HasMorePages() {
 		page, err := tagged.NextPage(ctx)
@@ -207,7 +213,7 @@ func (l *Local) Leftovers(ctx context.Context, platform string) ([]string, error
 	for _, balancer := range balancers.LoadBalancers {
 		found = append(found, aws.ToString(balancer.LoadBalancerArn))
 	}
-	functions, err := lambda.NewFromConfig(l.awsConfig()).ListFunctions(ctx, &lambda.ListFunctionsInput{})
+	functions, err := lambda.NewFromConfig(l.Config()).ListFunctions(ctx, &lambda.ListFunctionsInput{})
 	if err != nil {
 		return nil, fmt.Errorf("list functions: %w", err)
 	}

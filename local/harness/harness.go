@@ -168,12 +168,22 @@ func (l *Local) cdk(ctx context.Context, log io.Writer, directory, subcommand st
 // Slipway runs the command of tools/slipway against the instance, as a person would, and returns what it printed, progress
 // too. args begin with the command's name.
 func (l *Local) Slipway(ctx context.Context, log io.Writer, args ...string) (string, error) {
-	command := exec.CommandContext(ctx, "go", append([]string{"run", "./tools/slipway"}, args...)...)
+	program := filepath.Join(l.Root, l.Directory, "slipway")
+	build := exec.CommandContext(ctx, "go", "build", "-o", program, "./tools/slipway") // a moment, once it is built
+	build.Dir = l.Root
+	if err := l.run(build, log, "go build ./tools/slipway"); err != nil {
+		return "", err
+	}
+	var out bytes.Buffer
+	var tail lastLines
+	command := exec.CommandContext(ctx, program, args...)
 	command.Dir = l.Root
 	command.Env = append(l.hostEnvironment(), l.environment...)
-	var out bytes.Buffer
-	err := l.run(command, io.MultiWriter(log, &out), "slipway "+strings.Join(args, " "))
-	return out.String(), err
+	command.Stdout, command.Stderr = io.MultiWriter(log, &out), io.MultiWriter(log, &tail)
+	if err := command.Run(); err != nil {
+		return out.String(), fmt.Errorf("slipway %s: %w\n%s", strings.Join(args, " "), err, tail.String())
+	}
+	return out.String(), nil
 }
 
 // Environment are the variables, NAME=value, with which AWS clients reach the instance. Empty before Up.

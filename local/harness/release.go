@@ -59,7 +59,7 @@ func (l *Local) colour(ctx context.Context, stack, targetGroup string) (string, 
 
 // Upload puts a text into a bucket.
 func (l *Local) Upload(ctx context.Context, bucket, key, text string) error {
-	client := s3.NewFromConfig(l.awsConfig(), func(o *s3.Options) { o.UsePathStyle = true })
+	client := s3.NewFromConfig(l.Config(), func(o *s3.Options) { o.UsePathStyle = true })
 	_, err := client.PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String(key), Body: strings.NewReader(text)})
 	if err != nil {
 		return fmt.Errorf("put s3://%s/%s: %w", bucket, key, err)

@@ -30,7 +30,7 @@ func (l *Local) Respond(ctx context.Context, platform string, command contract.R
 	if err != nil {
 		return contract.ResponseAnswer{}, fmt.Errorf("write the command %s: %w", command.Command, err)
 	}
-	out, err := lambda.NewFromConfig(l.awsConfig()).Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String(contract.ResponseFunction(platform)), Payload: payload})
+	out, err := lambda.NewFromConfig(l.Config()).Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String(contract.ResponseFunction(platform)), Payload: payload})
 	if err != nil {
 		return contract.ResponseAnswer{}, fmt.Errorf("ask the response to %s: %w", command.Command, err)
 	}

@@ -138,3 +138,13 @@ def test_only_deregistered_revisions_are_deleted(ecs):
     ecs._deregister_task_definition({"taskDefinition": "web:1"})
     assert ecs_services.deleted(ecs, ecs._delete_task_definitions, asked)[0] == 200
     assert ecs._task_defs["web:1"]["status"] == "DELETE_IN_PROGRESS"
+
+
+# Families of task definitions
+
+@pytest.mark.parametrize("prefix, status, expected", [
+    ("", "ALL", ["a", "b", "other"]), ("", "ACTIVE", ["a"]), ("", "INACTIVE", ["b", "other"]), ("o", "ALL", ["other"]), ("a", "INACTIVE", []),
+])
+def test_a_family_is_active_by_one_active_revision(prefix, status, expected):
+    revisions = [{"family": f, "status": s} for f, s in (("a", "ACTIVE"), ("a", "INACTIVE"), ("b", "INACTIVE"), ("other", "DELETE_IN_PROGRESS"))]
+    assert ecs_services.families(revisions, prefix, status) == expected

@@ -460,3 +460,16 @@ def test_a_pipeline_that_codepipeline_would_refuse_is_refused(stages, words):
 
 def test_a_sound_pipeline_is_taken():
     types_pipeline._check(_pipeline(("Source", [("S", "Source")]), ("b", [("x", "Build"), ("y.z@1", "Approval")])))
+
+
+# Filters of ListSecrets
+
+@pytest.mark.parametrize("key, values, passes", [
+    ("tag-value", ["slipway-qa-env-"], True), ("tag-value", ["slipway-qa-env-x"], True), ("tag-value", ["qa-env"], False),
+    ("tag-value", ["Slipway"], False), ("tag-key", ["aws:cloud"], True), ("name", ["slipway/qa/"], True), ("name", ["qa/"], False),
+    ("name", ["other", "slipway"], True), ("name", ["!slipway"], False), ("name", ["!other"], True), ("description", ["the login"], True),
+])
+def test_a_filter_of_secrets_takes_the_beginnings_of_values(key, values, passes):
+    secret = {"Name": "slipway/qa/x", "Description": "The login of x", "Tags": [{"Key": "aws:cloudformation:stack-name", "Value": "slipway-qa-env-x"}]}
+    assert api_additions._passes(secret, [{"Key": key, "Values": values}]) is passes
+    assert not api_additions._passes(secret, [{"Key": key, "Values": values}, {"Key": "name", "Values": ["nothing"]}])

@@ -83,6 +83,7 @@ func TestThePlatformFromNothingToNothing(t *testing.T) {
 		{"every stage answers over HTTPS with its own container", askStages},
 		{"a QA environment answers on its host", provision},
 		{"no environment sees another's data", separate},
+		{"an environment sleeps by the clock, and wakes when asked", sleepAndWake},
 		{"a second synthesis finds no differences", diff},
 		{"an image that does not exist is refused and the running one stays", refuseUnknownImage},
 		{"a deployment without an image keeps the one that runs", keepImage},
@@ -93,6 +94,7 @@ func TestThePlatformFromNothingToNothing(t *testing.T) {
 		{"an update of the infrastructure moves no traffic, whichever side is live", updateBothSides},
 		{"a restart of the AWS loses nothing", restart},
 		{"the scheduled cleanup removes what expired and nothing else", cleanUp},
+		{"the sweep removes what an environment left behind, once it is old enough", sweep},
 		{"a protected stack is not destroyed by accident", refuseProtected},
 		{"everything is destroyed and nothing stays that should not", destroyEverything},
 	} {
@@ -174,10 +176,16 @@ func askStages(t *testing.T, w *world) {
 
 func provision(t *testing.T, w *world) {
 	for _, name := range []string{branch, staleBranch} {
-		w.deployEnvironment(t, name, "-c", "imageTag="+tag, "-c", "ttl=2h")
 		if w.containers {
+			url := "https://" + contract.HostName(slug(t, name), w.cfg.Domain)
+			if told := w.qa(t, "up", "-branch", name, "-owner", owner, "-image", tag, "-ttl", "2h"); !strings.Contains(told, url) || !strings.Contains(told, owner) {
+				t.Errorf("the new environment is told of so:\n%s", told)
+			}
 			w.wantVersion(t, contract.HostName(slug(t, name), w.cfg.Domain), slug(t, name))
+		} else { // nothing would answer
+			w.deployEnvironment(t, name, "-c", "imageTag="+tag, "-c", "ttl=2h")
 		}
+		w.minds(t, name, false)
 	}
 	environments, err := w.aws.QAEnvironments(t.Context(), contract.ClusterName(w.cfg.QA.Stage))
 	check(t, err)
@@ -187,6 +195,14 @@ func provision(t *testing.T, w *world) {
 	for _, environment := range environments {
 		if left := time.Until(environment.Expires); environment.Owner != owner || left < time.Hour || left > 2*time.Hour {
 			t.Errorf("lease of %s: owner %s, ends in %s", environment.Slug, environment.Owner, left)
+		}
+	}
+	w.qa(t, "extend", "-branch", staleBranch, "-ttl", "4h")
+	environments, err = w.aws.QAEnvironments(t.Context(), contract.ClusterName(w.cfg.QA.Stage))
+	check(t, err)
+	for _, environment := range environments {
+		if left := time.Until(environment.Expires); environment.Branch == staleBranch && (left < 3*time.Hour || left > 4*time.Hour) {
+			t.Errorf("the extended lease of %s ends in %s", environment.Slug, left)
 		}
 	}
 }
@@ -218,7 +234,10 @@ func keepImage(t *testing.T, w *world) {
 	stage := w.cfg.Stages[0].Name
 	check(t, w.aws.CDK(t.Context(), w.log, "deploy", "--exclusively", contract.StageStack(w.cfg.Platform, stage, contract.PartService)))
 	w.wantStageVersion(t, stage)
-	w.deployEnvironment(t, branch) // renews the lease, keeps the image
+	if w.containers && w.cfg.QA.OfficeHours.Set() {
+		w.putToSleep(t, branch)
+	}
+	w.deployEnvironment(t, branch) // renews the lease, keeps the image, and wakes it
 	if w.containers {
 		w.wantVersion(t, contract.HostName(slug(t, branch), w.cfg.Domain), slug(t, branch))
 	}
@@ -255,6 +274,7 @@ func (w *world) productionHost() string {
 
 func cleanUp(t *testing.T, w *world) {
 	ctx, cluster := t.Context(), contract.ClusterName(w.cfg.QA.Stage)
+	w.qa(t, "pause", "-why", "e2e")
 	made := w.makeByHand(t, cluster, "made-by-hand", contract.FormatExpiry(time.Now().Add(-time.Hour)))
 	unclear := w.makeByHand(t, cluster, "nobody-knows", "next tuesday")
 
@@ -264,6 +284,8 @@ func cleanUp(t *testing.T, w *world) {
 	}
 	_ = environments
 	w.expire(t, cluster, slug(t, staleBranch))
+	w.wantPaused(t, staleBranch)
+	w.qa(t, "resume")
 
 	stale := contract.QAEnvironmentStack(w.cfg.Platform, slug(t, staleBranch))
 	check(t, harness.Eventually(ctx, 3*time.Minute, func() error { // the schedule is once a minute, a hand-made service may take two runs
@@ -318,7 +340,12 @@ func refuseProtected(t *testing.T, w *world) {
 
 func destroyEverything(t *testing.T, w *world) {
 	ctx := t.Context()
-	check(t, w.aws.CDK(ctx, w.log, "destroy", contract.QAEnvironmentStack(w.cfg.Platform, slug(t, branch)), "-c", "branch="+branch, "-c", "owner="+owner))
+	if out := w.qa(t, "down", "-branch", branch); !strings.Contains(out, "is gone") {
+		t.Errorf("deleting the environment says %q", out)
+	}
+	if out := w.qa(t, "list"); !strings.Contains(out, "There are no QA environments.") {
+		t.Errorf("the list says of none:\n%s", out)
+	}
 	for _, stage := range w.cfg.Stages {
 		if stage.Retain {
 			for _, part := range []string{contract.PartNetwork, contract.PartData, contract.PartCluster, contract.PartService} {
