@@ -103,7 +103,9 @@ func sweep(t *testing.T, w *world) {
 	after, err := w.aws.Leftovers(ctx, w.cfg.Platform)
 	check(t, err)
 	if !slices.Equal(before, after) {
-		in := func(list []string) func(string) bool { return func(arn string) bool { return slices.Contains(list, arn) } }
+		in := func(list []string) func(string) bool {
+			return func(arn string) bool { return slices.Contains(list, arn) }
+		}
 		t.Errorf("the sweep took %v away, and left %v", slices.DeleteFunc(slices.Clone(before), in(after)), slices.DeleteFunc(slices.Clone(after), in(before)))
 	}
 	w.wantVersion(t, contract.HostName(slug(t, branch), w.cfg.Domain), slug(t, branch))

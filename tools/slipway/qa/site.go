@@ -92,23 +92,12 @@ func (v version) is(slug, image string) error {
 	return nil
 }
 
-// answers waits until the environment answers with the image. Where this machine isn't let in, what answers is the load balancer,
-// and that whether a task runs or not: then ECS must say that one does.
+// answers waits until the environment answers with the image.
 func (s *session) answers(ctx context.Context, slug, image string) error {
 	host := contract.HostName(slug, s.cfg.Domain)
 	for deadline := s.now().Add(answerTime); ; {
-		v, err := s.site.version(ctx, host)
-		if err == nil {
-			err = v.is(slug, image)
-		}
-		no := (*gated)(nil)
-		if errors.As(err, &no) {
-			err = s.runs(ctx, slug)
-		}
+		err := s.there(ctx, host, slug, image)
 		switch {
-		case err == nil && no != nil:
-			fmt.Fprintf(s.log, "https://%s answers %s: it asks for sign-in, or this network may not see it. Its tasks run; its version isn't checked.\n", host, no.status)
-			return nil
 		case err == nil:
 			return nil
 		case s.now().After(deadline):
@@ -119,6 +108,24 @@ func (s *session) answers(ctx context.Context, slug, image string) error {
 			return fmt.Errorf("wait for https://%s: %w", host, err)
 		}
 	}
+}
+
+// there says why the environment isn't there yet. Where this machine isn't let in, the load balancer answers by itself, and that
+// whether a task runs or not: then ECS must say that one does.
+func (s *session) there(ctx context.Context, host, slug, image string) error {
+	v, err := s.site.version(ctx, host)
+	var no *gated
+	if errors.As(err, &no) {
+		if err := s.runs(ctx, slug); err != nil {
+			return err
+		}
+		fmt.Fprintf(s.log, "https://%s answers %s: it asks for sign-in, or this network may not see it. Its tasks run; its version isn't checked.\n", host, no.status)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return v.is(slug, image)
 }
 
 // runs says why the environment's service has no task of its own running.
