@@ -16,7 +16,7 @@ import (
 
 // Digest is the digest that the instance's registry has for a tag.
 func (l *Local) Digest(ctx context.Context, repository, tag string) (string, error) {
-	found, err := ecr.NewFromConfig(l.awsConfig()).DescribeImages(ctx, &ecr.DescribeImagesInput{
+	found, err := ecr.NewFromConfig(l.Config()).DescribeImages(ctx, &ecr.DescribeImagesInput{
 		RepositoryName: &repository, ImageIds: []ecrtypes.ImageIdentifier{{ImageTag: &tag}},
 	})
 	if err != nil {
@@ -28,7 +28,7 @@ func (l *Local) Digest(ctx context.Context, repository, tag string) (string, err
 // TrustedSubjects are the subjects of GitHub's tokens that each role of the account trusts, by the role's name.
 func (l *Local) TrustedSubjects(ctx context.Context) (map[string][]string, error) {
 	trusted := map[string][]string{}
-	pages := iam.NewListRolesPaginator(iam.NewFromConfig(l.awsConfig()), &iam.ListRolesInput{})
+	pages := iam.NewListRolesPaginator(iam.NewFromConfig(l.Config()), &iam.ListRolesInput{})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
