@@ -55,12 +55,8 @@ func TestTheTaskIsLockedDown(t *testing.T) {
 			if len(containers) != want {
 				t.Fatalf("%d containers, want the application, its migration, the collector, and in QA what adds sample data", len(containers))
 			}
-			for i, container := range containers {
-				want := users[0][1] // the application's stage comes first
-				if at(container, "Name") == "collector" {
-					want = "aoc"
-				}
-				task.want(t, fmt.Sprintf("ContainerDefinitions.%d.User", i), want)
+			for i := range containers {
+				task.want(t, fmt.Sprintf("ContainerDefinitions.%d.User", i), users[0][1]) // the application's stage comes first
 			}
 			task.want(t, "ContainerDefinitions.0.Name", "app")
 			task.want(t, "ContainerDefinitions.0.ReadonlyRootFilesystem", true)

@@ -18,7 +18,6 @@ const CollectorImage = "public.ecr.aws/aws-observability/aws-otel-collector@sha2
 // The collector's container. Containers of a task share the loopback address, so nothing else can reach it.
 const (
 	collectorName      = "collector"
-	collectorUser      = "aoc"            // the image's own since v0.35.0: https://github.com/aws-observability/aws-otel-collector/issues/2317
 	collectorAddress   = "127.0.0.1:4318" // OTLP over HTTP
 	collectorHealth    = "127.0.0.1:13133"
 	collectorMemoryMiB = 256
@@ -31,7 +30,6 @@ const (
 func (t *Task) trace(app awsecs.ContainerDefinition, role awsiam.Role, props Props, container func(name string) *awsecs.ContainerDefinitionOptions) {
 	options := container(collectorName)
 	options.Image = awsecs.ContainerImage_FromRegistry(jsii.String(CollectorImage), nil)
-	options.User = jsii.String(collectorUser)
 	options.Environment = &map[string]*string{
 		// The collector reads its whole configuration from here, in place of a file:
 		// https://aws-otel.github.io/docs/setup/ecs/config-through-ssm

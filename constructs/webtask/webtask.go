@@ -20,8 +20,9 @@ import (
 // StopTimeoutSeconds is what ECS grants between SIGTERM and SIGKILL; gunicorn's graceful time-out stays below it.
 const StopTimeoutSeconds = 30
 
-// appUser is the user of flaskapp/Dockerfile. The task says so itself, so that an image without one never runs as root.
-const appUser = "10001:10001"
+// taskUser is the user of flaskapp/Dockerfile, and the collector's too. The task says so itself, so that no image runs as root. It is a
+// number: a name that an image doesn't know keeps the whole task from starting.
+const taskUser = "10001:10001"
 
 // Props of a Task.
 type Props struct {
@@ -108,6 +109,7 @@ func New(parent constructs.Construct, id string, props Props) *Task {
 	// What every container of the task has.
 	locked := func(name string) *awsecs.ContainerDefinitionOptions {
 		return &awsecs.ContainerDefinitionOptions{
+			User:                   jsii.String(taskUser),
 			ReadonlyRootFilesystem: jsii.Bool(true),
 			LinuxParameters:        capabilities,
 			Logging: awsecs.LogDriver_AwsLogs(&awsecs.AwsLogDriverProps{
@@ -121,7 +123,6 @@ func New(parent constructs.Construct, id string, props Props) *Task {
 	add := func(name string, essential bool, command []string, ports *[]*awsecs.PortMapping) awsecs.ContainerDefinition {
 		options := locked(name)
 		options.Image = awsecs.ContainerImage_FromRegistry(jsii.String(props.ImageURI), nil)
-		options.User = jsii.String(appUser)
 		options.Essential = jsii.Bool(essential)
 		options.Environment = &environment
 		options.PortMappings = ports
