@@ -389,7 +389,7 @@ func (w *world) retained(arn string) bool {
 func (w *world) wantVersion(t *testing.T, host, environment string) {
 	t.Helper()
 	var got struct{ Commit, Environment string }
-	check(t, harness.Eventually(t.Context(), 90*time.Second, func() error {
+	check(t, harness.Eventually(t.Context(), 3*time.Minute, func() error {
 		answer, err := w.aws.Get(t.Context(), host, "/version")
 		if err != nil {
 			return err

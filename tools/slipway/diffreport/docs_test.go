@@ -2,12 +2,15 @@ package diffreport
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"slipway/internal/config"
 	"slipway/internal/prices"
 )
 
@@ -119,6 +122,21 @@ func compare(t *testing.T, file string, got map[string][]string, want map[string
 	}
 }
 
+// awake is the part of a week in which the shipped office hours let QA environments run.
+func awake(t *testing.T) float64 {
+	t.Helper()
+	cfg, err := config.Load(filepath.Join(root, "platform.yaml"), config.Profile{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	from, fromErr := time.Parse("15:04", cfg.QA.OfficeHours.From)
+	until, untilErr := time.Parse("15:04", cfg.QA.OfficeHours.Until)
+	if err := errors.Join(fromErr, untilErr); err != nil {
+		t.Fatal(err)
+	}
+	return 5 * until.Sub(from).Hours() / (7 * 24)
+}
+
 // TestTheDocumentsHaveThePricesOfTheTable works each figure out again, from the table or from the recorded templates.
 func TestTheDocumentsHaveThePricesOfTheTable(t *testing.T) {
 	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
@@ -149,6 +167,7 @@ func TestTheDocumentsHaveThePricesOfTheTable(t *testing.T) {
 		"Database t4g.micro, 20 GiB":      whole(prices.Databases["db.t4g.micro"]*hours + 20*prices.DatabaseGiB),
 		"Database m7g.large, 100 GiB":     whole(prices.Databases["db.m7g.large"]*hours + 100*prices.DatabaseGiB),
 		"Each KMS key, secret":            fmt.Sprintf("%.0f, %.2f", prices.Key, prices.Secret),
+		"QA environment":                  whole(prices.Task(512, 1024)*hours*awake(t) + 2*prices.Secret),
 	}, "Traces")
 
 	operations := rows(t, "docs/operations.md", "## What it costs a month")
