@@ -209,7 +209,7 @@ func provision(t *testing.T, w *world) {
 
 // diff proves that the template of a deployed stack is the one that the next synthesis writes: nothing in it is random.
 func diff(t *testing.T, w *world) {
-	check(t, w.aws.CDK(t.Context(), w.log, "diff", "--fail", "--all", "-c", "imageTag="+tag))
+	check(t, w.aws.CDK(t.Context(), w.log, "diff", "--fail", "-c", "imageTag="+tag))
 }
 
 func refuseUnknownImage(t *testing.T, w *world) {
