@@ -165,8 +165,8 @@ func (l *Local) cdk(ctx context.Context, log io.Writer, directory, subcommand st
 	return l.run(command, log, "cdk "+strings.Join(args, " "))
 }
 
-// Slipway runs the command of tools/slipway against the instance, as a person would, and returns what it printed, progress
-// too. args begin with the command's name.
+// Slipway runs the command of tools/slipway against the instance, as a person would, and returns what it printed on standard
+// output. What it said beside that is in the log, and its end in the error. args begin with the command's name.
 func (l *Local) Slipway(ctx context.Context, log io.Writer, args ...string) (string, error) {
 	program := filepath.Join(l.Root, l.Directory, "slipway")
 	build := exec.CommandContext(ctx, "go", "build", "-o", program, "./tools/slipway") // a moment, once it is built

@@ -59,7 +59,7 @@ func (w *world) deliverBranch(t *testing.T) {
 	_, err = w.aws.Slipway(ctx, w.log, "qa", "pause", "-why", "end-to-end")
 	check(t, err)
 	w.expire(t, contract.ClusterName(w.cfg.QA.Stage), slug)
-	if left, err := w.aws.Slipway(ctx, w.log, "expired", "-late", "0s", "-bootstrap-roles"); err == nil || !strings.Contains(left, slug+": its lease ended") || !strings.Contains(left, "\n1 environments should be gone") {
+	if left, err := w.aws.Slipway(ctx, w.log, "expired", "-late", "0s", "-bootstrap-roles"); err == nil || !strings.HasPrefix(left, slug+": its lease ended") || strings.Count(left, "\n") != 1 || !strings.Contains(err.Error(), "should be gone") {
 		t.Errorf("an expired environment goes unnoticed, or others don't: %v\n%s", err, left)
 	}
 	gone, err := w.aws.Slipway(ctx, w.log, "purge", "-branch", deliveredBranch, "-bootstrap-roles")

@@ -179,7 +179,7 @@ func runExpired(ctx context.Context, args []string, out, log io.Writer) int {
 		fmt.Fprintln(out, line)
 	}
 	if len(left) > 0 {
-		fmt.Fprintf(log, "%d environments should be gone; look at the cleanup's log and alarms, and whether it is paused (`slipway qa list`)\n", len(left))
+		fmt.Fprintf(log, "These environments should be gone (%d); look at the cleanup's log and alarms, and whether it is paused (`slipway qa list`)\n", len(left))
 		return command.Failed
 	}
 	fmt.Fprintf(out, "nothing expired is left among %d services\n", len(services))
