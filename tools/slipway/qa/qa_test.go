@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +47,37 @@ func TestUpDeploysWhatWasAskedForAndTellsWhatItIs(t *testing.T) {
 		if !strings.Contains(a.out.String(), line) {
 			t.Errorf("%q isn't in\n%s", line, a.out.String())
 		}
+	}
+}
+
+func TestUpMakesTheImageOfTheCommitThatIsCheckedOut(t *testing.T) {
+	const image, cdk = "go run ./tools/slipway image", "node_modules/.bin/cdk deploy"
+	for sentence, c := range map[string]struct {
+		head     string
+		options  options
+		fails    error
+		programs []string // how they begin
+		want     string
+	}{
+		"at the branch's commit it is made, then deployed": {commit, options{branch: "feature/x"}, nil, []string{image, cdk}, ""},
+		"at another commit it isn't":                       {strings.Repeat("f", 40), options{branch: "feature/x"}, nil, nil, "check its commit out"},
+		"one that was named must be there":                 {commit, options{branch: "feature/x", image: commit}, nil, nil, "there is no image simple-flask-app:" + commit},
+		"where it can't be made, nothing is deployed":      {commit, options{branch: "feature/x"}, errors.New("3 tests failed"), []string{image}, "make the image of " + commit + ": 3 tests failed"},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			a := newWorld(t)
+			a.head, a.failImage = c.head, c.fails
+			a.answer = func(host string) (version, error) {
+				return version{Commit: commit, Environment: strings.TrimSuffix(host, ".qa.example.com")}, nil
+			}
+			err := a.run(up, c.options)
+			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v, want %q", err, c.want)
+			}
+			if !slices.EqualFunc(a.programs, c.programs, strings.HasPrefix) {
+				t.Errorf("ran %q, want %q", a.programs, c.programs)
+			}
+		})
 	}
 }
 

@@ -68,7 +68,8 @@ func up(ctx context.Context, s *session, o options) error {
 			return command.Mistake(errors.New("say who asks for it: -owner, or make qa-up OWNER=…; git has no user.email here"))
 		}
 	}
-	if o.image == "" {
+	named := o.image != ""
+	if !named {
 		if o.image, err = s.commit(ctx, branch); err != nil {
 			return err
 		}
@@ -80,7 +81,7 @@ func up(ctx context.Context, s *session, o options) error {
 	if err := s.room(ctx, slug); err != nil {
 		return err
 	}
-	if err := s.imageExists(ctx, o.image); err != nil {
+	if err := s.haveImage(ctx, o.image, named); err != nil {
 		return err
 	}
 
@@ -187,6 +188,25 @@ func (s *session) rules(ctx context.Context) (n int, err error) {
 	return n, nil
 }
 
+// haveImage builds the image of the branch's commit if the registry lacks it and the checkout is at that commit. One that was
+// named must be there.
+func (s *session) haveImage(ctx context.Context, image string, named bool) error {
+	err := s.imageExists(ctx, image)
+	if named || !errors.Is(err, errNoImage) {
+		return err
+	}
+	if head, headErr := s.runner.output(ctx, "git", "rev-parse", "HEAD"); headErr != nil || head != image {
+		return err
+	}
+	fmt.Fprintf(s.log, "The registry has no image of %s: it is built, tested, pushed and scanned first.\n", image)
+	if err := s.runner.run(ctx, "go", "run", "./tools/slipway", "image"); err != nil {
+		return fmt.Errorf("make the image of %s: %w", image, err)
+	}
+	return nil
+}
+
+var errNoImage = errors.New("there is no image")
+
 func (s *session) imageExists(ctx context.Context, image string) error {
 	id := ecrtypes.ImageIdentifier{ImageTag: &image}
 	if strings.HasPrefix(image, "sha256:") {
@@ -196,12 +216,8 @@ func (s *session) imageExists(ctx context.Context, image string) error {
 	_, err := s.aws.images.DescribeImages(ctx, &ecr.DescribeImagesInput{RegistryId: &registry, RepositoryName: &repository, ImageIds: []ecrtypes.ImageIdentifier{id}})
 	var none *ecrtypes.ImageNotFoundException
 	switch {
-	case errors.As(err, &none) && s.cfg.Local:
-		return fmt.Errorf("there is no image %s:%s; build it and put it into the local registry:\n"+
-			"  .venv/bin/python -m local image --tag %[2]s --commit %[2]s\n  .venv/bin/python -m local push --tag %[2]s", repository, image)
 	case errors.As(err, &none):
-		return fmt.Errorf("there is no image %s:%s; check the commit out, build and push it as README.md describes under \"The registry, then an image\", or name another: make qa-up IMAGE=…",
-			repository, image)
+		return fmt.Errorf("%w %s:%s; check its commit out, for make qa-up then builds it, or name another: make qa-up IMAGE=…", errNoImage, repository, image)
 	case err != nil:
 		return fmt.Errorf("look for the image %s:%s: %w", repository, image, err)
 	}

@@ -49,7 +49,9 @@ type world struct {
 	targets    map[string]int32 // resource → the most tasks
 	deletion   []cfntypes.StackStatus
 	programs   []string
+	head       string // the commit that is checked out
 	failCDK    error
+	failImage  error
 	answer     func(host string) (version, error)
 	site       site // instead of the answer
 	out, log   bytes.Buffer
@@ -289,6 +291,8 @@ func (a *world) output(_ context.Context, name string, args ...string) (string, 
 	switch {
 	case line == "git config user.email":
 		return "dana@example.com", nil
+	case line == "git rev-parse HEAD":
+		return a.head, nil
 	case strings.HasPrefix(line, "git rev-parse") && strings.Contains(line, "refs/heads/feature/x^"):
 		return "0123456789abcdef0123456789abcdef01234567", nil
 	}
@@ -299,7 +303,11 @@ func (a *world) output(_ context.Context, name string, args ...string) (string, 
 type shell struct{ *world }
 
 func (s shell) run(_ context.Context, name string, args ...string) error {
-	s.programs = append(s.programs, name+" "+strings.Join(args, " "))
+	line := name + " " + strings.Join(args, " ")
+	s.programs = append(s.programs, line)
+	if line == "go run ./tools/slipway image" {
+		return s.failImage
+	}
 	return s.failCDK
 }
 
