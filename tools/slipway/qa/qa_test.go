@@ -95,6 +95,7 @@ func TestUpRefusesBeforeItDeploys(t *testing.T) {
 		"latest":                      {nil, options{branch: "feature/x", image: "latest"}, "latest says nothing about what runs", true},
 		"a branch that isn't here":    {nil, options{branch: "feature/y"}, "find the commit of the branch feature/y", false},
 		"an image that isn't there":   {func(a *world) { a.images = nil }, options{branch: "feature/x"}, "there is no image simple-flask-app:" + commit, false},
+		"an image that isn't there, as the local AWS says it": {func(a *world) { a.images, a.lenient = nil, true }, options{branch: "feature/x"}, "there is no image simple-flask-app:" + commit, false},
 		"no room in the configuration": {func(a *world) {
 			for i := range 3 {
 				a.environment(fmt.Sprint("b", i), start.Add(time.Hour), 1)

@@ -213,10 +213,10 @@ func (s *session) imageExists(ctx context.Context, image string) error {
 		id = ecrtypes.ImageIdentifier{ImageDigest: &image}
 	}
 	registry, repository := s.cfg.Account(s.cfg.Registry.Account), s.cfg.Registry.Repository
-	_, err := s.aws.images.DescribeImages(ctx, &ecr.DescribeImagesInput{RegistryId: &registry, RepositoryName: &repository, ImageIds: []ecrtypes.ImageIdentifier{id}})
+	found, err := s.aws.images.DescribeImages(ctx, &ecr.DescribeImagesInput{RegistryId: &registry, RepositoryName: &repository, ImageIds: []ecrtypes.ImageIdentifier{id}})
 	var none *ecrtypes.ImageNotFoundException
 	switch {
-	case errors.As(err, &none):
+	case errors.As(err, &none), err == nil && len(found.ImageDetails) == 0: // the latter is the local AWS's way
 		return fmt.Errorf("%w %s:%s; check its commit out, for make qa-up then builds it, or name another: make qa-up IMAGE=…", errNoImage, repository, image)
 	case err != nil:
 		return fmt.Errorf("look for the image %s:%s: %w", repository, image, err)
