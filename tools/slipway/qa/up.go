@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/ecr"
-	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
@@ -21,6 +19,7 @@ import (
 	"slipway/internal/contract"
 	"slipway/internal/qalease"
 	"slipway/tools/slipway/command"
+	"slipway/tools/slipway/registry"
 )
 
 // runner runs programs of the checkout.
@@ -191,35 +190,16 @@ func (s *session) rules(ctx context.Context) (n int, err error) {
 // haveImage builds the image of the branch's commit if the registry lacks it and the checkout is at that commit. One that was
 // named must be there.
 func (s *session) haveImage(ctx context.Context, image string, named bool) error {
-	err := s.imageExists(ctx, image)
-	if named || !errors.Is(err, errNoImage) {
+	account, repository := s.cfg.Account(s.cfg.Registry.Account), s.cfg.Registry.Repository
+	if _, err := registry.Digest(ctx, s.aws.images, account, repository, image); !errors.Is(err, registry.ErrNoImage) {
 		return err
 	}
-	if head, headErr := s.runner.output(ctx, "git", "rev-parse", "HEAD"); headErr != nil || head != image {
-		return err
+	if head, err := s.runner.output(ctx, "git", "rev-parse", "HEAD"); named || err != nil || head != image {
+		return fmt.Errorf("there is no image %s:%s; check its commit out, for make qa-up then builds it, or name another: make qa-up IMAGE=…", repository, image)
 	}
 	fmt.Fprintf(s.log, "The registry has no image of %s: it is built, tested, pushed and scanned first.\n", image)
 	if err := s.runner.run(ctx, "go", "run", "./tools/slipway", "image"); err != nil {
 		return fmt.Errorf("make the image of %s: %w", image, err)
-	}
-	return nil
-}
-
-var errNoImage = errors.New("there is no image")
-
-func (s *session) imageExists(ctx context.Context, image string) error {
-	id := ecrtypes.ImageIdentifier{ImageTag: &image}
-	if strings.HasPrefix(image, "sha256:") {
-		id = ecrtypes.ImageIdentifier{ImageDigest: &image}
-	}
-	registry, repository := s.cfg.Account(s.cfg.Registry.Account), s.cfg.Registry.Repository
-	found, err := s.aws.images.DescribeImages(ctx, &ecr.DescribeImagesInput{RegistryId: &registry, RepositoryName: &repository, ImageIds: []ecrtypes.ImageIdentifier{id}})
-	var none *ecrtypes.ImageNotFoundException
-	switch {
-	case errors.As(err, &none), err == nil && len(found.ImageDetails) == 0: // the latter is the local AWS's way
-		return fmt.Errorf("%w %s:%s; check its commit out, for make qa-up then builds it, or name another: make qa-up IMAGE=…", errNoImage, repository, image)
-	case err != nil:
-		return fmt.Errorf("look for the image %s:%s: %w", repository, image, err)
 	}
 	return nil
 }

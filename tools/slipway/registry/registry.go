@@ -45,6 +45,11 @@ var ErrNoImage = errors.New("there is no such image")
 
 // Digest is the digest that a tag or digest names. The error wraps ErrNoImage if there is none.
 func (r Repository) Digest(ctx context.Context, image string) (string, error) {
+	return Digest(ctx, r.Client, r.Account, r.Name, image)
+}
+
+// Digest is that of an image in a repository, by a client that can do nothing but look; ErrNoImage if it isn't there.
+func Digest(ctx context.Context, client ecr.DescribeImagesAPIClient, account, name, image string) (string, error) {
 	reference, err := decide.ParseReference(image)
 	if err != nil {
 		return "", err
@@ -55,15 +60,15 @@ func (r Repository) Digest(ctx context.Context, image string) (string, error) {
 	} else {
 		id.ImageTag = &reference.Tag
 	}
-	out, err := r.Client.DescribeImages(ctx, &ecr.DescribeImagesInput{
-		RegistryId: &r.Account, RepositoryName: &r.Name, ImageIds: []types.ImageIdentifier{id},
+	out, err := client.DescribeImages(ctx, &ecr.DescribeImagesInput{
+		RegistryId: &account, RepositoryName: &name, ImageIds: []types.ImageIdentifier{id},
 	})
 	var none *types.ImageNotFoundException
 	switch {
 	case errors.As(err, &none), err == nil && len(out.ImageDetails) == 0:
-		return "", fmt.Errorf("image %s in repository %s of account %s: %w; `slipway image` builds and pushes it", image, r.Name, r.Account, ErrNoImage)
+		return "", fmt.Errorf("image %s in repository %s of account %s: %w; `slipway image` builds and pushes it", image, name, account, ErrNoImage)
 	case err != nil:
-		return "", fmt.Errorf("look up image %s in repository %s of account %s: %w; check that the registry is deployed and may be read", image, r.Name, r.Account, err)
+		return "", fmt.Errorf("look up image %s in repository %s of account %s: %w; check that the registry is deployed and may be read", image, name, account, err)
 	}
 	return aws.ToString(out.ImageDetails[0].ImageDigest), nil
 }
